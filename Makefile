@@ -1,0 +1,63 @@
+# The one front door. Every target sets itself up first; CI runs the same targets (.ci/run).
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-real lint format bench chaos docs sbom third-party audit lock clean
+
+PACKAGES := alarms andon dashboards detectors flows operators service simulators sinks sources
+PYTEST := .venv/bin/python -m pytest
+# Two workers: the suites wait on disks and processes more than they compute. The kernels are compiled beforehand.
+WORKERS ?= 2
+ARGS ?=
+
+help: ## this list
+	@printf 'make TARGET, with ARGS="..." handed on where it says so\n\n'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+setup: ## .venv from the lock file with hashes, this tree in it, kernels compiled
+	@scripts/setup.sh
+
+demo: setup ## the whole of Andon on simulated machines; then open the address it prints (ARGS)
+	@.venv/bin/andon demo $(ARGS)
+
+test: setup ## everything that needs Python packages only, and Chromium where there is one (ARGS)
+	@mkdir -p build
+	@$(PYTEST) -n $(WORKERS) -m "not real and not crash" --junitxml build/test.xml $(ARGS)
+
+test-real: setup ## the kill -9 suites and those that need real servers (ARGS)
+	@mkdir -p build
+	@$(PYTEST) -m "real or crash" tests --junitxml build/test-real.xml $(ARGS)
+
+lint: setup ## ruff, its formatter, mypy --strict
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+
+format: setup ## writes what ruff can mend by itself
+	@.venv/bin/ruff check --fix-only .
+	@.venv/bin/ruff format .
+
+bench: setup ## the throughput figures, beside plain orjson and plain Bytewax (ARGS)
+	@.venv/bin/python benchmarks/throughput.py $(ARGS)
+
+chaos: setup ## kills processes at random instants of a running demo and checks what is left (ARGS)
+	@$(PYTEST) -m crash tests $(ARGS)
+
+docs: setup third-party ## writes the generated pages: configuration reference, third-party list
+	@.venv/bin/python -m andon.config.reference docs
+
+third-party: setup ## THIRD_PARTY.md from the licences of the run-time packages
+	@.venv/bin/python scripts/third_party.py --write
+
+sbom: setup ## dist/sbom.json, CycloneDX, of the run-time packages
+	@.venv/bin/python scripts/sbom.py
+
+audit: setup ## asks the advisory service about every package of the lock file
+	@.venv/bin/python scripts/audit.py
+
+lock: setup ## both lock files from pyproject.toml (UPGRADE=1 for newer versions)
+	@scripts/lock.sh
+
+clean: ## removes what the targets made, but no data
+	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find $(PACKAGES) tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -1,0 +1,34 @@
+"""What an alarm rule decided, as plain data that crosses from flows to records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionChange:
+    """A condition was confirmed ("raised") or ended ("cleared").
+
+    The identity of the alarm is site, asset, tag, rule id and start_ns: the crossing, not the confirmation.
+    The same log gives the same changes in the same order, however it was cut into batches.
+    """
+
+    kind: Literal["raised", "cleared"]
+    asset: str
+    tag: str
+    rule_id: str
+    rule_version: str  # hash of the rule as it stood when the condition opened
+    raises: str  # none, quality_event, maintenance_order
+    priority: str  # critical, high, medium, low
+    condition: str  # above, below, outside, stale, stuck, anomaly
+    limit: float | None  # the limit that was crossed; s for stale and stuck, score for anomaly
+    unit: str
+    start_ns: int  # crossing, event time
+    confirmed_ns: int  # start + delay
+    cleared_ns: int | None  # event time of the return, None while open
+    peak: float  # furthest value (or score) reached so far
+    out_s: float  # time beyond the limit so far, last value held, s
+    offset: int  # offset of the message (or tick) that decided
+    found_late: bool = False  # came in a backlog: true event time, live state untouched
+    evidence: dict[str, object] = field(default_factory=dict)

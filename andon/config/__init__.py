@@ -1,0 +1,1 @@
+"""The plant's configuration: plant.toml, its includes and the series CSV."""

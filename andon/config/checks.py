@@ -1,0 +1,218 @@
+"""What must hold between the parts of a plant's configuration. Pure: reads nothing, changes nothing.
+
+Runs on whatever was valid by itself; a reference to a part that was refused is not reported a second time.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import zoneinfo
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from andon.config.models import Asset, ColdChain, Erp, Oee, Series, Site, Template, Transport, Web, Windows
+from andon.config.problems import Loc, Place, Problem, Words, shown, unknown_name
+from andon.config.rule_checks import check_rules
+from andon.config.validate import Draft
+from andon.readings import NS_PER_S
+
+UNIT = re.compile(r"[!-~\u00b0\u00b5\u03bc\u2103\u2126]+")  # what UCUM allows, and the signs people put for its codes
+FIGURE_KINDS = {"state": "state", "total": "counter", "good": "counter", "temperature": "number"}
+
+
+def check(draft: Draft) -> Iterator[Problem]:
+    """Every fault between the sections."""
+    yield from _unique(draft, "asset", "path")
+    yield from _unique(draft, "template", "name")
+    yield from _unique(draft, "rule", "id")
+    yield from _site(draft)
+    yield from _windows(draft)
+    yield from _templates(draft)
+    yield from _assets(draft)
+    yield from _cycles(draft)
+    yield from check_rules(draft)
+    yield from _routes(draft)
+    yield from _erp(draft)
+    yield from _web(draft)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address stays on this machine.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("::1"), is_loopback("0.0.0.0")
+    (True, True, True, False)
+    """
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _unique(draft: Draft, section: str, key: str) -> Iterator[Problem]:
+    first: dict[str, Place] = {}
+    for index, element in enumerate(draft.document.raw.get(section, [])):
+        name = element.get(key) if isinstance(element, dict) else None
+        if not isinstance(name, str):
+            continue
+        place = draft.document.place((section, index, key))
+        if name in first:
+            yield Problem("config.twice", place, found=shown(name), first=first[name])
+        first.setdefault(name, place)
+
+
+def _site(draft: Draft) -> Iterator[Problem]:
+    site: Site | None = draft.tables.get("site")
+    if site is None:
+        return
+    known = zoneinfo.available_timezones()
+    if site.timezone not in known:
+        yield unknown_name(
+            draft.document.place(("site", "timezone")), site.timezone, Words("config.word.timezone"), known
+        )
+
+
+def _windows(draft: Draft) -> Iterator[Problem]:
+    windows: Windows | None = draft.section("windows", Windows())
+    if windows is None:
+        return
+    pane_ns = round(windows.pane_s * NS_PER_S)
+    sizes: list[tuple[Loc, float]] = [(("windows", "sizes_s", n), size) for n, size in enumerate(windows.sizes_s)]
+    for loc, size in [*sizes, (("windows", "figures_s"), windows.figures_s)]:
+        size_ns = round(size * NS_PER_S)
+        if pane_ns <= 0 or size_ns <= 0 or size_ns % pane_ns:
+            yield Problem("config.not_multiple", draft.document.place(loc), found=size, pane=windows.pane_s)
+    if len(set(windows.sizes_s)) < len(windows.sizes_s):
+        yield Problem("config.repeated", draft.document.place(("windows", "sizes_s")), found=shown(windows.sizes_s))
+
+
+def _templates(draft: Draft) -> Iterator[Problem]:
+    for loc, series in draft.series.items():
+        yield from _series(draft, loc, series)
+    for loc, template in draft.lists["template"]:
+        yield from _figures(draft, loc, template, {one.tag: one for one in template.series})
+
+
+def _series(draft: Draft, loc: Loc, series: list[tuple[int, Series]]) -> Iterator[Problem]:
+    first: dict[str, Place] = {}
+    for index, one in series:
+        at: Loc = (*loc, "series", index)
+        place = draft.document.place((*at, "tag"))
+        if one.tag in first:
+            yield Problem("config.twice", place, found=shown(one.tag), first=first[one.tag])
+        first.setdefault(one.tag, place)
+        if not UNIT.fullmatch(one.unit) or one.unit.count("[") != one.unit.count("]"):
+            yield Problem("config.unit", draft.document.place((*at, "unit")), found=shown(one.unit))
+        if one.range is not None and not one.range[0] < one.range[1]:
+            yield Problem("config.order", draft.document.place((*at, "range")), found=shown(one.range))
+        if (one.kind == "state") != bool(one.states):
+            key = "states" if one.states else "kind"
+            code = "config.states_missing" if one.kind == "state" else "config.states_extra"
+            yield Problem(code, draft.document.place((*at, key)), tag=one.tag)
+        if isinstance(one.states, tuple) and len(set(one.states)) < len(one.states):
+            yield Problem("config.repeated", draft.document.place((*at, "states")), found=shown(one.states))
+        if one.modulus is not None and one.kind != "counter":
+            yield Problem("config.modulus", draft.document.place((*at, "modulus")), tag=one.tag)
+        if one.detect and one.kind != "number":
+            yield Problem("config.detect", draft.document.place((*at, "detect")), tag=one.tag, kind=one.kind)
+
+
+def _figures(draft: Draft, loc: Loc, template: Template, series: dict[str, Series]) -> Iterator[Problem]:
+    """OEE and cold chain name series that exist, of the right kind; loc is the template or an asset that differs."""
+    for section, part in (("oee", template.oee), ("cold_chain", template.cold_chain)):
+        if part is None:
+            continue
+        yield from _figure_tags(draft, (*loc, section), part, series)
+        if isinstance(part, ColdChain) and not part.low < part.high:
+            found = shown((part.low, part.high))
+            yield Problem("config.order", draft.document.place((*loc, section, "low")), found=found)
+
+
+def _figure_tags(draft: Draft, loc: Loc, part: Oee | ColdChain, series: dict[str, Series]) -> Iterator[Problem]:
+    for key, kind in FIGURE_KINDS.items():
+        tag = getattr(part, key, None)
+        if tag is None:
+            continue
+        place = draft.document.place((*loc, key))
+        if tag not in series:
+            yield unknown_name(place, tag, Words("config.word.series"), series)
+        elif series[tag].kind != kind:
+            yield Problem("config.wrong_kind", place, found=shown(tag), kind=series[tag].kind, wanted=kind)
+
+
+def _assets(draft: Draft) -> Iterator[Problem]:
+    templates = {template.name: template for _, template in draft.lists["template"]}
+    known = draft.named("template", "name")
+    transport: Transport | None = draft.section("transport", Transport())
+    for loc, asset in draft.lists["asset"]:
+        if asset.template not in known:
+            place = draft.document.place((*loc, "template"))
+            yield unknown_name(place, asset.template, Words("config.word.template"), known)
+        if transport and asset.shard is not None and asset.shard >= transport.shards:
+            place = draft.document.place((*loc, "shard"))
+            yield Problem("config.shard", place, found=asset.shard, last=transport.shards - 1)
+        if asset.series and asset.template in templates:
+            yield from _own_kinds(draft, loc, asset, templates[asset.template])
+
+
+def _own_kinds(draft: Draft, loc: Loc, asset: Asset, template: Template) -> Iterator[Problem]:
+    """A series of the asset alone must not change the kind that its template's OEE or cold chain relies on."""
+    for part in (template.oee, template.cold_chain):
+        for key, kind in FIGURE_KINDS.items():
+            for index, one in enumerate(asset.series):
+                if part is not None and one.tag == getattr(part, key, None) and one.kind != kind:
+                    place = draft.document.place((*loc, "series", index, "kind"))
+                    yield Problem("config.wrong_kind", place, found=shown(one.tag), kind=one.kind, wanted=kind)
+
+
+def _cycles(draft: Draft) -> Iterator[Problem]:
+    known = draft.named("asset", "path")
+    first: dict[tuple[str, str], Place] = {}
+    for loc, cycle in draft.lists["cycle"]:
+        place = draft.document.place((*loc, "asset"))
+        if cycle.asset not in known:
+            yield unknown_name(place, cycle.asset, Words("config.word.asset"), known)
+        key = (cycle.asset, cycle.product)
+        if key in first:
+            yield Problem("config.twice", place, found=shown(key), first=first[key])
+        first.setdefault(key, place)
+
+
+def _routes(draft: Draft) -> Iterator[Problem]:
+    for loc, route in draft.lists["route"]:
+        for index, target in enumerate(route.to):
+            place = draft.document.place((*loc, "to", index))
+            if target != "erp":
+                yield unknown_name(place, target, Words("config.word.receiver"), ["erp"])
+            elif "erp" not in draft.document.raw:
+                yield Problem("config.no_erp", place)
+
+
+def _erp(draft: Draft) -> Iterator[Problem]:
+    erp: Erp | None = draft.tables.get("erp")
+    if erp is None:
+        return
+    place = draft.document.place(("erp", "url"))
+    try:
+        url = urlsplit(erp.url)
+        host, with_user = url.hostname or "", url.username is not None or url.password is not None
+        usable = url.scheme in {"http", "https"} and bool(host) and url.port != 0
+    except ValueError:
+        host, with_user, usable = "", False, False
+    if with_user:
+        yield Problem("config.url_secret", place)  # the value is not shown: it holds a password
+    elif not usable:
+        yield Problem("config.url", place, found=shown(erp.url))
+    elif erp.url.startswith("http:") and not is_loopback(host):
+        yield Problem("config.url_plain", place, found=shown(erp.url))
+
+
+def _web(draft: Draft) -> Iterator[Problem]:
+    web: Web | None = draft.tables.get("web")
+    if web is None:
+        return
+    given = (web.tls_cert is not None) + (web.tls_key is not None)
+    if given == 1:
+        yield Problem("config.tls_half", draft.document.place(("web", "tls_cert" if web.tls_cert else "tls_key")))
+    elif given == 0 and not is_loopback(web.host):
+        yield Problem("config.web_open", draft.document.place(("web", "host")), found=shown(web.host))

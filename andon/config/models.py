@@ -1,0 +1,236 @@
+"""What plant.toml may say. Each field's description is the reference text, with unit and consequence."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Language = Literal["en", "zh-CN"]
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+AssetPath = Annotated[str, Field(pattern=r"^[a-z0-9._-]+(/[a-z0-9._-]+)*$", max_length=200)]
+Tag = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+# Half-open ranges need inf; everywhere else an infinite or NaN setting is a mistake that would never alarm.
+Bound = Annotated[float, Field(allow_inf_nan=True)]
+
+
+class Section(BaseModel):
+    """Base of every section: unknown keys are refused, inf and nan too. The loader adds strict types."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Enterprise(Section):
+    """[enterprise]: the company, top of the ISA-95 hierarchy."""
+
+    id: Slug = Field(description="Short name of the company, in every event that leaves the site.")
+    name: str = Field("", description="Shown to people.")
+
+
+class Site(Section):
+    """[site]: the plant this installation watches."""
+
+    id: Slug = Field(description="Immutable; it is in every record, tag and key.")
+    name: str = Field("", description="Shown to people.")
+    timezone: str = Field("UTC", description="IANA name; shifts and days are local to it.")
+    language: Language = Field("en", description="Language of the control room until a person chooses another.")
+
+
+class Transport(Section):
+    """[transport]: the log that carries readings and events to the flows."""
+
+    kind: Literal["spool"] = Field("spool", description="spool: a durable queue in SQLite.")
+    shards: int = Field(1, ge=1, le=64, description="Units of order and parallelism; fixed for the data folder's life.")
+
+
+class Sources(Section):
+    """[sources]: limits on what comes in."""
+
+    max_message_bytes: int = Field(262_144, ge=1024, description="Longer messages become dead letters.")
+
+
+class Time(Section):
+    """[time]: what counts as late, idle, too early."""
+
+    lateness_s: float = Field(
+        5.0, ge=0, description="How long a window waits for rows that come out of order, in the series' own time, s."
+    )
+    idle_s: float = Field(
+        30.0, gt=0, description="A series without a row for so long has its windows closed by the ticks, s."
+    )
+    future_s: float = Field(
+        300.0, gt=0, description="A stamp further ahead of its receive time becomes a dead letter, s."
+    )
+    correct_for_h: float = Field(
+        168.0,
+        gt=0,
+        description="Rows later than this behind their series become dead letters; younger ones correct closed "
+        "windows, h.",
+    )
+
+
+class Windows(Section):
+    """[windows]: lengths of windows."""
+
+    pane_s: float = Field(10.0, gt=0, description="Unit of windows, s; divides every size.")
+    sizes_s: tuple[float, ...] = Field((10.0, 60.0), description="Tumbling windows of every numeric series, s.")
+    figures_s: float = Field(3600.0, gt=0, description="Length of OEE and cold-chain windows, s.")
+
+
+class Series(Section):
+    """One series of a template, [[template.series]], or of one asset alone, [[asset.series]]."""
+
+    tag: Tag = Field(description="Name of the signal, as messages give it.")
+    kind: Literal["number", "boolean", "state", "counter"] = Field(
+        "number", description="counter only grows (or wraps); state is an index into `states`."
+    )
+    unit: str = Field("1", description="UCUM code; a message with another unit becomes a dead letter.")
+    range: tuple[Bound, Bound] | None = Field(
+        None,
+        description="Low and high of what can be true, in the unit; -inf and inf leave a side open. Outside: "
+        "status bad, kept, not computed with.",
+    )
+    every_s: float = Field(1.0, gt=0, description="Expected interval, s; gaps count from three of them.")
+    states: tuple[str, ...] | Literal["packml"] | None = Field(
+        None, description="Names of a state series; a value is the index. packml: the 18 PackML states."
+    )
+    modulus: float | None = Field(None, gt=0, description="Where a counter wraps; none: it never does.")
+    detect: bool = Field(False, description="Score every reading for anomaly.")
+    gxp: bool = Field(True, description="Never shed when the disk fills.")
+
+
+class Oee(Section):
+    """[template.oee]: which series give the OEE of an asset."""
+
+    state: Tag = Field(description="Series of kind state.")
+    total: Tag = Field(description="Series of kind counter: all items made.")
+    good: Tag = Field(description="Series of kind counter: items good at first pass.")
+    bottleneck: bool = Field(True, description="Its counts stand for its line.")
+
+
+class ColdChain(Section):
+    """[template.cold_chain]: which series is a storage temperature, and its label range."""
+
+    temperature: Tag = Field(description="Series of kind number, Cel.")
+    low: float = Field(2.0, description="Lower label limit, Cel.")
+    high: float = Field(8.0, description="Upper label limit, Cel.")
+    activation_kj_mol: float = Field(83.144, gt=0, description="Activation energy of mean kinetic temperature, kJ/mol.")
+
+
+class Template(Section):
+    """[[template]]: a kind of asset."""
+
+    name: Slug = Field(description="What assets name as their template.")
+    view: Literal["machine", "cold_room", "truck", "steriliser", "utility"] = Field(
+        "machine", description="How the control room shows such an asset."
+    )
+    series: tuple[Series, ...] = Field(description="The signals of such an asset.")
+    oee: Oee | None = Field(None, description="Given: OEE is computed.")
+    cold_chain: ColdChain | None = Field(None, description="Given: cold-chain figures are computed.")
+
+
+class Asset(Section):
+    """[[asset]]: one machine, room or vehicle."""
+
+    path: AssetPath = Field(description="area/line/machine after ISA-95.")
+    template: Slug = Field(description="Name of a [[template]].")
+    name: str = Field("", description="Shown to people.")
+    series: tuple[Series, ...] = Field(
+        (),
+        description="Series of this asset alone: each replaces the template's of the same tag, or adds one. "
+        "Rows of a series CSV end up here.",
+    )
+    shard: int | None = Field(None, ge=0, description="Pins the asset; else a hash of its path decides.")
+
+
+class Cycle(Section):
+    """[[cycle]]: ideal time per item of a product on an asset."""
+
+    asset: AssetPath = Field(description="Path of an [[asset]].")
+    seconds: float = Field(gt=0, description="Planned run time per item, s.")
+    product: str = Field("", description="Empty: any product.")
+
+
+class Rule(Section):
+    """[[rule]]: when a condition becomes an alarm. Exactly one of above, below, outside, stale_s, stuck_s, anomaly."""
+
+    id: Slug = Field(description="Part of the alarm's identity: renaming a rule starts new alarms.")
+    on: str = Field(description="Glob over asset-path/tag; must match at least one series.")
+    name: dict[Language, str] = Field(default_factory=dict, description="Shown to people.")
+    above: float | None = Field(None, description="Value above this, in the series' unit.")
+    below: float | None = Field(None, description="Value below this.")
+    outside: tuple[float, float] | None = Field(None, description="Value below the first or above the second.")
+    stale_s: float | None = Field(None, gt=0, description="No row for so long, s.")
+    stuck_s: float | None = Field(None, gt=0, description="Rows come, the value does not move for so long, s.")
+    anomaly: float | None = Field(None, gt=0, description="Score of the detector at or above this; series with detect.")
+    deadband: float = Field(0.0, ge=0, description="Clears only so far inside the limit, in the series' unit.")
+    delay_s: float = Field(0.0, ge=0, description="Must be true for so long to be confirmed, s.")
+    off_delay_s: float = Field(0.0, ge=0, description="Must be clear for so long to end, s.")
+    raises: Literal["none", "quality_event", "maintenance_order"] = Field(
+        "none", description="Record in the ERP for each confirmed alarm; none: only an alarm."
+    )
+    priority: Literal["critical", "high", "medium", "low"] = Field("medium", description="After ISA-18.2.")
+    consequence: dict[Language, str] = Field(default_factory=dict, description="What happens if nobody acts.")
+    response: dict[Language, str] = Field(default_factory=dict, description="What the operator does.")
+
+
+class Route(Section):
+    """[[route]]: who gets what an alarm raises."""
+
+    raises: Literal["quality_event", "maintenance_order"] = Field(description="The kind of record.")
+    to: tuple[str, ...] = Field(("erp",), description="Receivers; erp is the only one so far.")
+
+
+class Erp(Section):
+    """[erp]: the system that gets quality events and maintenance orders."""
+
+    kind: Literal["webhook"] = Field("webhook", description="webhook: CloudEvents, signed after Standard Webhooks.")
+    url: str = Field(description="Base address; https except on loopback.")
+    secret_file: str | None = Field(None, description="File with the signing secret (whsec_...); or ANDON_ERP_SECRET.")
+    timeout_s: float = Field(15.0, gt=0, description="For one answer, s.")
+
+
+class Web(Section):
+    """[web]: control room and API."""
+
+    host: str = Field("127.0.0.1", description="Beyond loopback only with users and TLS.")
+    port: int = Field(8080, ge=1, le=65535, description="TCP port.")
+    tls_cert: str | None = Field(None, description="PEM file of the certificate chain.")
+    tls_key: str | None = Field(None, description="PEM file of its key.")
+
+
+class Retention(Section):
+    """[retention]: days; audit and alarms are kept for ever."""
+
+    journal_d: float = Field(30.0, gt=0, description="Accepted readings, d.")
+    history_d: float = Field(400.0, gt=0, description="Windows and figures, d.")
+    dead_letters_d: float = Field(90.0, gt=0, description="Dead letters, d.")
+    dead_letters_mb: float = Field(
+        256.0, gt=0, description="Dead letters of a shard, MB. At the cap the oldest go, with an alarm."
+    )
+
+
+class Plant(Section):
+    """plant.toml: the whole configuration of a plant."""
+
+    schema_version: Literal[1] = Field(1, alias="schema", description="Version of this format.")
+    include: tuple[str, ...] = Field(
+        (), description="Globs of more files, relative to this one. Their lists are added; a table is given once."
+    )
+    series_csv: tuple[str, ...] = Field(
+        (), description="Globs of CSV files, relative to this one: asset,tag,unit,low,high,every_s,kind."
+    )
+    enterprise: Enterprise
+    site: Site
+    transport: Transport = Transport()
+    sources: Sources = Sources()
+    time: Time = Time()
+    windows: Windows = Windows()
+    retention: Retention = Retention()
+    web: Web = Web()
+    erp: Erp | None = None
+    asset: tuple[Asset, ...]
+    template: tuple[Template, ...]
+    cycle: tuple[Cycle, ...] = ()
+    rule: tuple[Rule, ...] = ()
+    route: tuple[Route, ...] = ()

@@ -1,0 +1,107 @@
+"""The plant as the rooms use it: configuration resolved to series, shards and rules."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
+
+import rfc8785
+
+from andon.config.models import Asset, ColdChain, Oee, Plant, Rule, Template
+
+PACKML_STATES = (
+    "Undefined", "Clearing", "Stopped", "Starting", "Idle", "Suspended", "Execute", "Stopping", "Aborting",
+    "Aborted", "Holding", "Held", "Unholding", "Suspending", "Unsuspending", "Resetting", "Completing", "Complete",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesSpec:
+    """One declared series: everything decoding and checking needs of it."""
+
+    asset: str
+    tag: str
+    kind: str  # number, boolean, state, counter
+    unit: str
+    low: float  # -inf where no range is given
+    high: float
+    every_s: float
+    states: tuple[str, ...]
+    modulus: float | None
+    detect: bool
+    gxp: bool
+
+    @property
+    def path(self) -> str:
+        """asset-path/tag, as rules address it."""
+        return f"{self.asset}/{self.tag}"
+
+
+@dataclass(frozen=True)
+class PlantModel:
+    """Look-ups over a checked `Plant`. Shard of an asset: pinned, or crc32 of its path modulo shards."""
+
+    config: Plant
+
+    @cached_property
+    def templates(self) -> dict[str, Template]:
+        """Template by name."""
+        return {template.name: template for template in self.config.template}
+
+    @cached_property
+    def assets(self) -> dict[str, Asset]:
+        """Asset by path."""
+        return {asset.path: asset for asset in self.config.asset}
+
+    @cached_property
+    def series(self) -> dict[tuple[str, str], SeriesSpec]:
+        """Every declared series by (asset path, tag)."""
+        specs = {}
+        for asset in self.config.asset:
+            own = {one.tag: one for one in asset.series}
+            shared = [one for one in self.templates[asset.template].series if one.tag not in own]
+            for one in (*shared, *own.values()):
+                low, high = one.range or (float("-inf"), float("inf"))
+                states = PACKML_STATES if one.states == "packml" else tuple(one.states or ())
+                specs[asset.path, one.tag] = SeriesSpec(
+                    asset.path, one.tag, one.kind, one.unit, low, high, one.every_s,
+                    states, one.modulus, one.detect, one.gxp,
+                )  # fmt: skip
+        return specs
+
+    def shard_of(self, asset: str) -> int:
+        """The shard whose log carries this asset."""
+        pinned = self.assets[asset].shard if asset in self.assets else None
+        return pinned if pinned is not None else zlib.crc32(asset.encode()) % self.config.transport.shards
+
+    def template_of(self, asset: str) -> Template:
+        """The template an asset was declared with."""
+        return self.templates[self.assets[asset].template]
+
+    def rules_for(self, spec: SeriesSpec) -> list[Rule]:
+        """The rules whose glob matches this series, in the order of the file."""
+        return [rule for rule in self.config.rule if fnmatchcase(spec.path, rule.on)]
+
+    def oee_of(self, asset: str) -> Oee | None:
+        """Which series give this asset's OEE."""
+        return self.template_of(asset).oee
+
+    def cold_chain_of(self, asset: str) -> ColdChain | None:
+        """Which series is this asset's storage temperature."""
+        return self.template_of(asset).cold_chain
+
+    def ideal_cycle_s(self, asset: str) -> float | None:
+        """Planned run time per item of the asset, s; None where no cycle is declared."""
+        return next((cycle.seconds for cycle in self.config.cycle if cycle.asset == asset), None)
+
+
+def rule_version(rule: Rule) -> str:
+    """12 hexadecimal digits of the sha256 of the rule's canonical JSON (RFC 8785), as alarms keep it.
+
+    Fields at their default are left out, so that a release that adds a field does not renew every rule.
+    """
+    content = rule.model_dump(mode="json", exclude_defaults=True)
+    return hashlib.sha256(rfc8785.dumps(content)).hexdigest()[:12]

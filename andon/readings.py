@@ -1,0 +1,173 @@
+"""The batch types that travel through the house: `Message`, `Readings`, `Event`, `Block`, `DeadLetters`.
+
+A batch is the unit of work (1 to 16,000 rows); no step handles a single reading in Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+I64 = NDArray[np.int64]
+I32 = NDArray[np.int32]
+U8 = NDArray[np.uint8]
+F64 = NDArray[np.float64]
+
+NS_PER_S = 1_000_000_000
+NS_PER_MS = 1_000_000
+
+
+class Status(IntEnum):
+    """Quality of a reading after OPC UA severity."""
+
+    GOOD = 0
+    UNCERTAIN = 1
+    BAD = 2
+
+
+class Message(NamedTuple):
+    """One message of a shard's log, as a source hands it on.
+
+    offset      : position in the shard's log; grows by one or more, never repeats.
+    received_ns : when the log took it in, ns since the epoch (the log's stamp, never now()).
+    body        : the raw bytes.
+    """
+
+    offset: int
+    received_ns: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """Columns of one batch, all of length n, in log order.
+
+    time_ns     : int64, event time, ns since the epoch, UTC.
+    series      : int32, dense id of (asset path, tag) in the shard's dictionary.
+    value       : float64; booleans are 0/1, states their number; NaN only with status bad.
+    status      : uint8, `Status`.
+    offset      : int64, offset of the message a row came in.
+    received_ns : int64, the log's stamp of that message.
+    """
+
+    time_ns: I64
+    series: I32
+    value: F64
+    status: U8
+    offset: I64
+    received_ns: I64
+
+    def __len__(self) -> int:
+        return len(self.time_ns)
+
+    def rows(self, where: slice | NDArray[np.bool_] | NDArray[np.intp]) -> Readings:
+        """The rows picked by a slice, a mask or indices, in the same order."""
+        return Readings(
+            self.time_ns[where], self.series[where], self.value[where],
+            self.status[where], self.offset[where], self.received_ns[where],
+        )
+
+    @staticmethod
+    def empty() -> Readings:
+        """A batch of no rows."""
+        zero = np.empty(0, np.int64)
+        return Readings(
+            zero, np.empty(0, np.int32), np.empty(0, np.float64), np.empty(0, np.uint8), zero, zero
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to an asset: order, product, lot, shift, maintenance, calibration.
+
+    at_row is the number of readings of the same batch that stand before it in the log.
+    """
+
+    time_ns: int
+    asset: str
+    event: str
+    data: Mapping[str, object]
+    offset: int
+    received_ns: int
+    at_row: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """The passing of time as the log saw it; time_ns is the ticker's clock. at_row as in `Event`."""
+
+    time_ns: int
+    offset: int
+    at_row: int
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A waveform: rate_hz samples per second of `unit` from t0_ns on, float32[n]."""
+
+    t0_ns: int
+    series: int
+    rate_hz: float
+    unit: str
+    samples: NDArray[np.float32]
+
+
+class Reason(IntEnum):
+    """Why something could not become a reading. The names are the codes users see."""
+
+    not_json = 1  # bytes that are not UTF-8 JSON
+    not_an_object = 2  # JSON, but no object (or array of objects)
+    missing_field = 3  # no ts, asset, tag, value
+    wrong_type = 4  # a field of a type that is not allowed
+    unknown_series = 5  # asset and tag are not in the plant's configuration
+    unit_mismatch = 6  # unit given and not the configured one
+    stamp_unreadable = 7  # neither milliseconds nor RFC 3339 with a zone
+    stamp_naive = 8  # a date and time without a zone
+    stamp_in_future = 9  # more than time.future_s ahead of the receive time
+    stamp_too_old = 10  # further behind its series than time.correct_for_h
+    unknown_state = 11  # a state's name that the series does not have
+    too_large = 12  # message longer than sources.max_message_bytes
+    unknown_event = 13  # an event without asset, or of an asset not configured
+    poison = 14  # a step failed on this message
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetters:
+    """Rows that could not become readings, as columns of length n, in log order.
+
+    line is the index of the row inside its message (0 for a single object). series is its dense id
+    where asset and tag could be read, else -1. raw[i] is the row's (or the whole message's) bytes.
+    """
+
+    offset: I64
+    line: I32
+    received_ns: I64
+    reason: U8
+    series: I32
+    raw: Sequence[bytes]
+
+    def __len__(self) -> int:
+        return len(self.offset)
+
+    @staticmethod
+    def empty() -> DeadLetters:
+        """No dead letters."""
+        zero = np.empty(0, np.int64)
+        none = np.empty(0, np.int32)
+        return DeadLetters(zero, none, zero, np.empty(0, np.uint8), none, ())
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What a decoder makes of a list of messages. rows_in counts every row seen, readable or not."""
+
+    readings: Readings
+    events: Sequence[Event] = ()
+    ticks: Sequence[Tick] = ()
+    dead: DeadLetters = field(default_factory=DeadLetters.empty)
+    rows_in: int = 0

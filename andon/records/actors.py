@@ -1,0 +1,79 @@
+"""Who does something: an `Actor` with a role, and what each role may do. Nothing is allowed unless it is listed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from andon import __version__
+from andon.errors import AccessError, RecordsError
+
+RIGHTS: dict[str, frozenset[str]] = {
+    "viewer": frozenset({"view"}),
+    "operator": frozenset({"view", "alarm.acknowledge", "alarm.comment"}),
+    "quality": frozenset(
+        {"view", "alarm.acknowledge", "alarm.comment", "audit.read", "outbox.release", "dead_letters.redrive", "export"}
+    ),
+    "engineer": frozenset(
+        {
+            "view", "alarm.acknowledge", "alarm.comment", "audit.read", "outbox.release", "dead_letters.redrive",
+            "export", "rules.edit", "settings.edit",
+        }
+    ),
+    # An administrator runs the system and is no GMP user: no say over alarms or deliveries.
+    "admin": frozenset({"view", "audit.read", "export", "settings.edit", "users.manage"}),
+    # Processes of Andon itself. They write what the log decided and deliver it; they never speak for a person.
+    "service": frozenset({"view", "conditions.apply", "outbox.deliver", "rules.edit", "settings.edit", "users.manage"}),
+}  # fmt: skip
+ROLES = ("viewer", "operator", "quality", "engineer", "admin")
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Somebody (or a named service) answerable for a change.
+
+    id       : unique and never given to someone else.
+    name     : full name as printed in the audit trail; of a service, name and version.
+    role     : one of `ROLES`, or "service".
+    terminal : where from: an address, a host, a process.
+
+    Raises AccessError when any part is blank, the id is "anonymous", or the role is unknown.
+    """
+
+    id: str
+    name: str
+    role: str
+    terminal: str
+
+    def __post_init__(self) -> None:
+        parts: tuple[object, ...] = (self.id, self.name, self.role, self.terminal)
+        if any(not isinstance(part, str) or not part.strip() for part in parts) or self.id.lower() == "anonymous":
+            raise AccessError("access.anonymous")
+        if self.role not in RIGHTS:
+            raise AccessError("access.unknown_role", role=self.role, allowed=", ".join(RIGHTS))
+
+
+def _service(name: str) -> Actor:
+    return Actor(f"service:{name}", f"Andon {name} {__version__}", "service", "local")
+
+
+SYSTEM_FLOW = _service("flow")
+SYSTEM_SENDER = _service("sender")
+SYSTEM_SUPERVISOR = _service("supervisor")
+SYSTEM_WEB = _service("web")
+SYSTEM_CLI = _service("cli")
+
+
+def require_actor(actor: Actor | None, right: str) -> Actor:
+    """The actor, when there is one whose role has the right. Raises AccessError otherwise."""
+    if not isinstance(actor, Actor):
+        raise AccessError("access.anonymous")
+    if right not in RIGHTS.get(actor.role, frozenset()):
+        raise AccessError("access.denied", role=actor.role, right=right)
+    return actor
+
+
+def require_reason(reason: str) -> str:
+    """The reason, stripped. Raises RecordsError when it is blank: a change of GxP data says why."""
+    if not reason.strip():
+        raise RecordsError("records.reason_missing")
+    return reason.strip()

@@ -1,0 +1,1 @@
+"""The dataflows: a shard's engine, and its wiring into Bytewax."""

@@ -1,0 +1,288 @@
+"""The engine of one shard: messages in log order in, everything the writers need out. No Bytewax, no clock, no network.
+
+decode -> check -> windows, figures, detectors -> conditions; `step` reads top to bottom in that order. What comes out
+depends on the log alone: any split into steps, a crash and a replay give the same rows under the same keys.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from alarms.conditions import ConditionEngine
+from andon.conditions import ConditionChange
+from andon.outputs import Figure, LedgerRows, ShardOutputs, WindowRows
+from andon.plant import PlantModel
+from andon.readings import NS_PER_MS, NS_PER_S, DeadLetters, Decoded, Event, Message, Readings, Reason, Status, Tick
+from andon.series import SeriesDictionary
+from andon.slots import Reference, SlotFiles
+from detectors.robust import RobustDetector
+from flows.context import ProductionContext
+from flows.figures import FigureBoard, figure_specs
+from flows.revisions import Corrections
+from flows.touched import Touched
+from operators.duplicates import AHEAD, CONFLICT, DUPLICATE, TOO_OLD, DuplicateFilter
+from operators.ledger import BAD, COUNTED, DEAD, LATE, Ledger
+from operators.ledger import DUPLICATE as LEDGER_DUPLICATE
+from operators.windows import WindowOperator, WindowSpec
+from sinks.journal import Journal, Position
+from sources.decode import JsonDecoder
+
+LAYOUT = 1
+EVIDENCE_BEFORE_NS = 600 * NS_PER_S  # how much of the series before the crossing an alarm cites
+State = tuple[int, int, Position, Reference]  # layout, shard, journal position, slot
+
+
+class ShardEngine:
+    """All state of one shard. One instance a shard; `snapshot` makes everything so far durable."""
+
+    def __init__(self, plant: PlantModel, shard: int, journal: Journal, slots: SlotFiles) -> None:
+        config = plant.config
+        self.plant, self.shard, self.journal, self._slots = plant, shard, journal, slots
+        self.dictionary = SeriesDictionary(plant, shard)
+        self._decoder = JsonDecoder(self.dictionary, plant, shard)
+        spec = WindowSpec.of(config.windows.pane_s, [(size, size) for size in config.windows.sizes_s])
+        self._windows = WindowOperator(spec, config.time.lateness_s, config.time.idle_s)
+        self._duplicates = DuplicateFilter(config.time.correct_for_h * 3600.0, journal.known)
+        self._corrections = Corrections(spec, journal)
+        self._figures = FigureBoard(figure_specs(plant, shard), config.windows.figures_s, journal)
+        self._detector = RobustDetector(256)
+        self._conditions = ConditionEngine(plant.rules_for)
+        self._ledger = Ledger()
+        self._context = ProductionContext()
+        self._touched = Touched()
+        self._detects: NDArray[np.bool_] = np.zeros(0, np.bool_)
+        self._ticks = 0
+        self._watermark_ns = 0
+        self._out = _Collected()
+
+    def step(self, messages: Sequence[Message]) -> ShardOutputs:
+        """Take messages in log order. A message that cannot be used becomes dead letters, never an error."""
+        decoded = self._decoder.decode(messages)
+        self._bind()
+        self._out = _Collected(dead=[decoded.dead])
+        begin, dead_begin = 0, 0
+        for tick in decoded.ticks:
+            self._rows(decoded, begin, tick.at_row)
+            dead_end = int(np.searchsorted(decoded.dead.offset, tick.offset))
+            self._count_dead(decoded.dead, dead_begin, dead_end)
+            self._tick(tick)
+            begin, dead_begin = tick.at_row, dead_end
+        self._rows(decoded, begin, len(decoded.readings))
+        self._count_dead(decoded.dead, dead_begin, len(decoded.dead))
+        return self._outputs(messages)
+
+    def set_aside(self, message: Message) -> ShardOutputs:
+        """Make a message that failed before a dead letter, without touching any other state."""
+        one = np.array([message.offset], np.int64), np.zeros(1, np.int32), np.array([message.received_ns], np.int64)
+        dead = DeadLetters(*one, np.array([Reason.poison], np.uint8), np.array([-1], np.int32), (message.body,))
+        self._out = _Collected(dead=[dead])
+        self._count_dead(dead, 0, 1)
+        return self._outputs([message])
+
+    def _bind(self) -> None:
+        """Give every series that the decoder saw for the first time its place in all operators."""
+        while self._windows.count < len(self.dictionary):
+            series = self._windows.count
+            spec = self.dictionary.spec(series)
+            self._windows.bind(emits=spec.kind == "number")
+            self._duplicates.bind()
+            self._conditions.bind(series, spec)
+            self._figures.bind(series, spec.asset, spec.tag)
+            self._touched.bind(is_state=spec.kind in ("state", "boolean"))
+            self._detects = np.append(self._detects, spec.detect)
+            self._detector.grow(series + 1)
+
+    def _rows(self, decoded: Decoded, begin: int, end: int) -> None:
+        """Rows between two ticks, events of the same stretch first."""
+        self._events(decoded.events, begin, end)
+        if begin == end:
+            return
+        rows = decoded.readings.rows(slice(begin, end))
+        verdict = self._duplicates.judge(rows.time_ns, rows.series, rows.value)
+        usable = (rows.status != Status.BAD) & (verdict != DUPLICATE) & (verdict != TOO_OLD)
+        score = self._score(rows, usable & (verdict == AHEAD))
+        windows, closed_ns = self._windows.step(
+            rows.time_ns, rows.series, rows.value, usable, score, rows.received_ns
+        )
+        self._out.windows.append(windows)
+        late = usable & (rows.time_ns < closed_ns)
+        self._count(rows, verdict, usable, late)
+        if (verdict == TOO_OLD).any():
+            self._out.dead.append(_too_old(rows.rows(verdict == TOO_OLD), self.dictionary))
+        accepted = (verdict != DUPLICATE) & (verdict != TOO_OLD)
+        if not accepted.all():
+            rows, score, closed_ns = rows.rows(accepted), score[accepted], closed_ns[accepted]
+            late, verdict = late[accepted], verdict[accepted]
+        self.journal.append(rows, closed_ns, self._ticks)
+        if late.any():
+            self._corrections.note(rows.series[late], rows.time_ns[late], closed_ns[late])
+            self._figures.note_late(rows.series[late], rows.time_ns[late])
+        self._touched.add(rows, score, verdict == AHEAD)
+        self._out.readings += len(rows)
+        self._out.changes += [self._with_evidence(change) for change in self._conditions.step(rows, score)]
+
+    def _score(self, rows: Readings, live: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Anomaly score of rows that move a scored series forward, NaN for all others."""
+        score = np.full(len(rows), np.nan)
+        scored = np.flatnonzero(live & self._detects[rows.series])
+        if len(scored):
+            score[scored] = self._detector.step(rows.series[scored], rows.time_ns[scored], rows.value[scored])
+        return score
+
+    def _count(
+        self, rows: Readings, verdict: NDArray[np.uint8], usable: NDArray[np.bool_], late: NDArray[np.bool_]
+    ) -> None:
+        classes = np.where(late, LATE, COUNTED).astype(np.uint8)
+        classes[~usable] = BAD
+        classes[verdict == DUPLICATE] = LEDGER_DUPLICATE
+        classes[verdict == TOO_OLD] = DEAD
+        conflict = ((verdict == CONFLICT) & usable).astype(np.uint8)
+        self._ledger.add(rows.series, rows.time_ns, classes, conflict)
+
+    def _count_dead(self, dead: DeadLetters, begin: int, end: int) -> None:
+        if begin < end:
+            classes = np.full(end - begin, DEAD, np.uint8)
+            self._ledger.add(dead.series[begin:end], dead.received_ns[begin:end], classes, np.zeros_like(classes))
+
+    def _events(self, events: Sequence[Event], begin: int, end: int) -> None:
+        for event in events:
+            if begin <= event.at_row < end or (begin == end == event.at_row):
+                self._context.apply(event)
+
+    def _tick(self, tick: Tick) -> None:
+        """Time passed: close what is silent, publish corrections, figures and the ledger, complete delays."""
+        self._ticks += 1
+        out = self._out
+        out.windows.append(self._windows.tick(tick.time_ns))
+        out.windows.append(self._corrections.take())
+        tags = [spec.tag for spec in self.dictionary.specs]
+        out.figures += self._figures.tick(
+            self._ticks, self._windows.newest_ns, self._windows.closed_ns, self._windows.seen, tags
+        )
+        changes = self._conditions.tick(tick.time_ns, tick.offset)
+        out.changes += [self._with_evidence(change) for change in changes]
+        ledger = self._ledger.take(tick.offset)
+        if ledger is not None:
+            out.ledger.append(ledger)
+        self._watermark_ns = max(self._watermark_ns, tick.time_ns)
+
+    def _with_evidence(self, change: ConditionChange) -> ConditionChange:
+        """What the record of this change cites: rows of the journal by hash, and what the asset was making."""
+        series = self.dictionary.id_of(change.asset, change.tag)
+        until_ns = change.confirmed_ns if change.cleared_ns is None else change.cleared_ns
+        evidence = {
+            "journal": self.journal.evidence(
+                series, change.start_ns - EVIDENCE_BEFORE_NS, until_ns + 1, change.offset
+            ),
+            "context": self._context.of(change.asset),
+        }
+        return replace(change, evidence=evidence)
+
+    def _outputs(self, messages: Sequence[Message]) -> ShardOutputs:
+        out = self._out
+        if self._windows.count:
+            self._watermark_ns = max(self._watermark_ns, int(self._windows.newest_ns.max()))
+        return ShardOutputs(
+            shard=self.shard,
+            first_offset=messages[0].offset if messages else 0,
+            last_offset=messages[-1].offset if messages else 0,
+            watermark_ns=self._watermark_ns,
+            readings=out.readings,
+            windows=_joined_windows(out.windows),
+            figures=out.figures,
+            latest=self._touched.take_latest(),
+            states=self._touched.take_states(),
+            ledger=out.ledger,
+            conditions=out.changes,
+            dead=_joined_dead(out.dead),
+            paths=dict(enumerate((spec.asset, spec.tag) for spec in self.dictionary.specs)),
+        )
+
+    def snapshot(self) -> State:
+        """Make the journal and all state durable; returns what the recovery store keeps."""
+        position = self.journal.flush()
+        parts = {name: part.snapshot() for name, part in self._parts().items()}
+        parts["engine"] = (self._ticks, self._watermark_ns, self._detects.tobytes())
+        # The slot is named with its hash by the recovery store, in a folder that only the service can write.
+        return (LAYOUT, self.shard, position, self._slots.write(pickle.dumps(parts, protocol=5)))
+
+    def restore(self, state: State | None) -> None:
+        """Go back to a snapshot; None starts a new log. ValueError for a layout that this version cannot read."""
+        if state is None:
+            self.journal.restore(None)
+            return
+        layout, shard, position, reference = state
+        if (layout, shard) != (LAYOUT, self.shard):
+            raise ValueError(f"state of shard {shard}, layout {layout}; expected shard {self.shard}, layout {LAYOUT}")
+        self.journal.restore(position)
+        parts: dict[str, Any] = pickle.loads(self._slots.read(reference))  # noqa: S301 - hash checked just now
+        self.dictionary.restore(parts["dictionary"])
+        self._conditions.restore(parts["conditions"], self.dictionary.specs)
+        for name, part in self._parts().items():
+            if name not in ("dictionary", "conditions"):
+                part.restore(parts[name])
+        for series, spec in enumerate(self.dictionary.specs):
+            self._figures.bind(series, spec.asset, spec.tag)
+        self._ticks, self._watermark_ns, detects = parts["engine"]
+        self._detects = np.frombuffer(detects, np.bool_).copy()
+
+    def _parts(self) -> dict[str, Any]:
+        return {
+            "dictionary": self.dictionary, "windows": self._windows, "duplicates": self._duplicates,
+            "corrections": self._corrections, "figures": self._figures, "detector": self._detector,
+            "conditions": self._conditions, "ledger": self._ledger, "context": self._context,
+            "touched": self._touched,
+        }  # fmt: skip
+
+
+class _Collected:
+    """What one step gathers before it is handed on."""
+
+    def __init__(self, dead: list[DeadLetters] | None = None) -> None:
+        self.windows: list[WindowRows] = []
+        self.figures: list[Figure] = []
+        self.changes: list[ConditionChange] = []
+        self.ledger: list[LedgerRows] = []
+        self.dead: list[DeadLetters] = dead or []
+        self.readings = 0
+
+
+def _joined_windows(parts: list[WindowRows]) -> WindowRows:
+    filled = [part for part in parts if len(part)]
+    if len(filled) < 2:
+        return filled[0] if filled else WindowRows.empty()
+    return WindowRows(*(np.concatenate([getattr(part, name) for part in filled]) for name in _WINDOW_COLUMNS))
+
+
+def _joined_dead(parts: list[DeadLetters]) -> DeadLetters:
+    filled = [part for part in parts if len(part)]
+    if len(filled) < 2:
+        return filled[0] if filled else DeadLetters.empty()
+    columns = [np.concatenate([getattr(part, name) for part in filled]) for name in _DEAD_COLUMNS]
+    return DeadLetters(*columns, raw=[raw for part in filled for raw in part.raw])
+
+
+def _too_old(rows: Readings, dictionary: SeriesDictionary) -> DeadLetters:
+    """Readable rows that came too late to correct anything, written again as JSON for the people who look."""
+    raw = [
+        orjson.dumps({"ts": time_ns // NS_PER_MS, "asset": spec.asset, "tag": spec.tag, "value": value})
+        for time_ns, spec, value in zip(
+            rows.time_ns.tolist(), map(dictionary.spec, rows.series.tolist()), rows.value.tolist(), strict=True
+        )
+    ]
+    count = len(rows)
+    reason = np.full(count, Reason.stamp_too_old, np.uint8)
+    # The message's own lines are not known any more: lines count down from -1, so that keys stay unique.
+    line = -1 - np.arange(count, dtype=np.int32)
+    return DeadLetters(rows.offset, line, rows.received_ns, reason, rows.series, raw)
+
+
+_WINDOW_COLUMNS = [field.name for field in fields(WindowRows)]
+_DEAD_COLUMNS = ["offset", "line", "received_ns", "reason", "series"]

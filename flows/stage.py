@@ -1,0 +1,60 @@
+"""The engine as one stateful Bytewax step: opens on the first batch or from a snapshot, keeps its state at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import structlog
+from bytewax.operators import StatefulBatchLogic
+
+from andon.outputs import ShardOutputs
+from andon.readings import Message
+from flows.quarantine import Quarantine
+from flows.shard import ShardEngine, State
+from sources.spool_bytewax import Batch
+
+log = structlog.get_logger()
+Opened = tuple[ShardEngine, Quarantine]
+
+
+class EngineStage(StatefulBatchLogic[Batch, ShardOutputs, State | None]):
+    """One shard's engine inside Bytewax.
+
+    open_shard(number) makes an engine with empty state and the shard's quarantine. State is kept at the end of the
+    input, so a stop drains and a start goes on. A failing message: see flows/quarantine.py.
+    """
+
+    def __init__(self, state: State | None, open_shard: Callable[[int], Opened]) -> None:
+        self._open_shard = open_shard
+        self._opened: Opened | None = None
+        if state is not None:
+            self._open(state[1], state)
+
+    def on_batch(self, values: list[Batch]) -> tuple[Iterable[ShardOutputs], bool]:
+        """One `ShardOutputs` a portion of a batch."""
+        outputs = []
+        for batch in values:
+            engine, quarantine = self._opened or self._open(batch.shard, None)
+            for messages in quarantine.portions(batch.messages):
+                outputs.append(self._step(engine, quarantine, messages))
+        return outputs, StatefulBatchLogic.RETAIN
+
+    def snapshot(self) -> State | None:
+        """Everything so far is on disk when this returns."""
+        return self._opened[0].snapshot() if self._opened else None
+
+    def _open(self, shard: int, state: State | None) -> Opened:
+        self._opened = self._open_shard(shard)
+        self._opened[0].restore(state)
+        return self._opened
+
+    @staticmethod
+    def _step(engine: ShardEngine, quarantine: Quarantine, messages: Sequence[Message]) -> ShardOutputs:
+        if quarantine.is_poison(messages):
+            return engine.set_aside(messages[0])
+        try:
+            return engine.step(messages)
+        except Exception:
+            quarantine.failed(messages)
+            log.exception("flow.step_failed", first=messages[0].offset, last=messages[-1].offset)
+            raise

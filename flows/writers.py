@@ -1,0 +1,96 @@
+"""The flow's local writers as Bytewax sinks: history, dead letters, records. None of them touches the network.
+
+Each output has a deterministic key, so writing again after a crash changes nothing. Dead letters have no key of
+their own: their state is the last offset written, and a resume removes what was written after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
+
+from andon.outputs import ShardOutputs
+from andon.records import SYSTEM_FLOW, Records
+from sinks.dead_letters import DeadLetterStore
+from sinks.history import HistoryWriter
+from sources.spool_bytewax import shard_key
+
+S = TypeVar("S")
+
+
+class HistoryPartition(StatefulSinkPartition[ShardOutputs, None]):
+    """Windows, figures, newest values, states and ledger of one shard."""
+
+    def __init__(self, writer: HistoryWriter) -> None:
+        self._writer = writer
+
+    def write_batch(self, values: list[ShardOutputs]) -> None:
+        """One transaction a step."""
+        for outputs in values:
+            self._writer.write(outputs)
+
+    def snapshot(self) -> None:
+        """Nothing: keys and revisions make a replay harmless."""
+
+    def close(self) -> None:
+        """Close the file."""
+        self._writer.close()
+
+
+class DeadLetterPartition(StatefulSinkPartition[ShardOutputs, int]):
+    """Dead letters of one shard; the state is the last offset consumed."""
+
+    def __init__(self, store: DeadLetterStore, resume: int | None) -> None:
+        self._store = store
+        self._offset = resume or 0
+        store.truncate_after(self._offset)
+
+    def write_batch(self, values: list[ShardOutputs]) -> None:
+        """One row a step that has dead letters."""
+        for outputs in values:
+            if len(outputs.dead):
+                self._store.write(outputs.dead, ["/".join(path) for path in outputs.paths.values()])
+            self._offset = max(self._offset, outputs.last_offset)
+
+    def snapshot(self) -> int:
+        """Last offset whose dead letters are on disk."""
+        return self._offset
+
+
+class RecordsPartition(StatefulSinkPartition[ShardOutputs, None]):
+    """Alarms and what they raise: decision, outbox row and audit row in one transaction."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+
+    def write_batch(self, values: list[ShardOutputs]) -> None:
+        """Idempotent: a change that is known already changes nothing."""
+        changes = [change for outputs in values for change in outputs.conditions]
+        if changes:
+            self._records.apply_conditions(changes, SYSTEM_FLOW)
+
+    def snapshot(self) -> None:
+        """Nothing: alarm keys make a replay harmless."""
+
+
+class ShardSink(FixedPartitionedSink[ShardOutputs, S]):
+    """One partition a shard, built by `build(shard, resume state)`."""
+
+    def __init__(self, build: Mapping[int, Callable[[S | None], StatefulSinkPartition[ShardOutputs, S]]]) -> None:
+        self._build = {shard_key(shard): one for shard, one in build.items()}
+
+    def list_parts(self) -> list[str]:
+        """One partition a shard."""
+        return sorted(self._build)
+
+    def part_fn(self, item_key: str) -> int:
+        """The shard's own partition, never a hash."""
+        return self.list_parts().index(item_key)
+
+    def build_part(
+        self, step_id: str, for_part: str, resume_state: S | None
+    ) -> StatefulSinkPartition[ShardOutputs, S]:
+        """Build or resume a shard's writer."""
+        return self._build[for_part](resume_state)

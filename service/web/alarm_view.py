@@ -1,0 +1,112 @@
+"""Alarms and their ERP records as JSON, with the sentence that says why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alarms.rules import why
+from andon.conditions import ConditionChange
+from andon.i18n import catalogue, translate
+from andon.readings import NS_PER_S
+from andon.records import AlarmRecord, OutboxRecord, TransitionRecord
+from service.web.room import PRIORITIES, Room, ms, said, seconds
+
+Json = dict[str, Any]
+# Conditions that the rules decide, in the plant's time; others (a parked order) are Andon's own, in the machine's.
+PROCESS_CONDITIONS = {"above", "below", "outside", "anomaly", "stale", "stuck"}
+
+
+def alarm_json(room: Room, alarm: AlarmRecord, language: str, now_ns: int) -> Json:
+    """An alarm as the list shows it."""
+    own = alarm.condition not in PROCESS_CONDITIONS
+    start_ns, confirmed_ns, cleared_ns = (
+        room.plant_ns(time_ns) if own and time_ns is not None else time_ns
+        for time_ns in (alarm.start_ns, alarm.confirmed_ns, alarm.cleared_ns)
+    )
+    until_ns = now_ns if cleared_ns is None else cleared_ns
+    return {
+        "key": alarm.key, "asset": alarm.asset, "asset_name": room.asset_name(alarm.asset), "tag": alarm.tag,
+        "rule_id": alarm.rule_id, "rule_name": _rule_name(room, alarm.rule_id, language),
+        "priority": alarm.priority, "priority_number": PRIORITIES[alarm.priority], "condition": alarm.condition,
+        "limit": alarm.limit, "unit": alarm.unit, "peak": alarm.peak, "start_ms": ms(start_ns),
+        "confirmed_ms": ms(confirmed_ns), "cleared_ms": ms(cleared_ns), "active": cleared_ns is None,
+        "duration_s": seconds(max(0, until_ns - (start_ns or 0))), "out_s": alarm.out_s, "state": alarm.state,
+        "unacknowledged": alarm.state.endswith("unacknowledged"), "revision": alarm.revision,
+        "found_late": alarm.found_late, "raises": alarm.raises, "change_seq": alarm.change_seq,
+        "ack": None if alarm.ack_ns is None else {
+            "by": alarm.ack_by, "comment": alarm.ack_comment, "ms": ms(room.plant_ns(alarm.ack_ns)),
+        },
+        "erp": None if alarm.erp_state is None else {
+            "state": alarm.erp_state, "number": alarm.erp_number, "id": alarm.erp_id,
+            "attempts": alarm.erp_attempts, "error": alarm.erp_error,
+        },
+    }  # fmt: skip
+
+
+def alarm_detail_json(
+    room: Room, alarm: AlarmRecord, transitions: list[TransitionRecord], language: str, now_ns: int
+) -> Json:
+    """An alarm with why it was raised, what it means, what to do, its evidence and its history."""
+    rule = room.rules.get(alarm.rule_id)
+    return {
+        **alarm_json(room, alarm, language, now_ns),
+        "why": why_text(alarm, language, now_ns),
+        "consequence": said(rule.consequence, language) if rule else "",
+        "response": said(rule.response, language) if rule else "",
+        "rule_version": alarm.rule_version,
+        "rule": room.records.rule_content(alarm.rule_id, alarm.rule_version),
+        "delay_s": rule.delay_s if rule else None,
+        "evidence": dict(alarm.evidence),
+        "transitions": [_transition_json(room, one) for one in transitions],
+    }
+
+
+def why_text(alarm: AlarmRecord, language: str, now_ns: int) -> str:
+    """The plain sentence: which limit, how far, how long; of an open alarm as far as it has come by now."""
+    if alarm.condition not in PROCESS_CONDITIONS:
+        error = alarm.evidence.get("error") or "-"
+        return translate(_own_code(alarm.rule_id), language, asset=alarm.asset, error=error)
+    out_s = alarm.out_s
+    if alarm.cleared_ns is None:
+        out_s = max(out_s, (now_ns - alarm.start_ns) / NS_PER_S)
+    return why(
+        ConditionChange(
+            "raised" if alarm.cleared_ns is None else "cleared", alarm.asset, alarm.tag, alarm.rule_id,
+            alarm.rule_version, alarm.raises, alarm.priority, alarm.condition, alarm.limit, alarm.unit,
+            alarm.start_ns, alarm.confirmed_ns, alarm.cleared_ns, alarm.peak if alarm.peak is not None else 0.0,
+            out_s, -1, alarm.found_late, dict(alarm.evidence),
+        ),
+        language,
+    )  # fmt: skip
+
+
+def _own_code(rule_id: str) -> str:
+    code = f"page.own_alarm.{rule_id}"
+    return code if code in catalogue("en") else "page.own_alarm"
+
+
+def _rule_name(room: Room, rule_id: str, language: str) -> str:
+    code = f"page.own_rule.{rule_id}"
+    if rule_id not in room.rules and code in catalogue(language):
+        return translate(code, language)
+    return room.rule_name(rule_id, language)
+
+
+def _transition_json(room: Room, one: TransitionRecord) -> Json:
+    person = one.kind in {"acknowledged", "comment"}
+    return {
+        "seq": one.seq, "kind": one.kind, "ms": ms(room.plant_ns(one.at_ns) if person else one.at_ns),
+        "recorded_ms": ms(one.recorded_ns), "revision": one.revision, "state": one.state, "actor": one.actor_name,
+        "comment": one.comment,
+    }  # fmt: skip
+
+
+def order_json(room: Room, order: OutboxRecord) -> Json:
+    """An outbox row: what the ERP got, under which number, or why not yet."""
+    return {
+        "key": order.order_key, "kind": order.kind, "asset": order.asset, "asset_name": room.asset_name(order.asset),
+        "state": order.state, "number": order.external_number, "id": order.external_id, "attempts": order.attempts,
+        "failures": order.failures, "error": order.last_error, "revision": order.revision,
+        "delivered_revision": order.delivered_revision, "created_ms": ms(order.created_ns),
+        "delivered_ms": ms(order.delivered_ns), "next_ms": ms(order.next_at_ns), "change_seq": order.change_seq,
+    }  # fmt: skip

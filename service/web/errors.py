@@ -1,0 +1,92 @@
+"""Errors as the API tells them: a status, a code and a sentence in the reader's language. Nothing about the inside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import structlog
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from andon.errors import AccessError, AndonError, RecordsError
+from andon.i18n import LANGUAGES, translate
+
+log = structlog.get_logger()
+
+STATUS = {
+    "access.anonymous": 401, "access.session_ended": 401, "access.login_failed": 401, "access.token_invalid": 401,
+    "access.locked": 429, "page.too_many_logins": 429, "page.too_many_streams": 429, "page.too_large": 413,
+    "page.unknown_host": 421, "page.not_found": 404, "records.unknown_alarm": 404, "records.unknown_order": 404,
+    "page.unknown_asset": 404, "page.unknown_series": 404, "page.unknown_dead_letter": 404,
+    "records.move_refused": 409, "records.not_parked": 409, "records.reason_missing": 422, "page.invalid": 422,
+}  # fmt: skip
+
+
+class WebError(AndonError):
+    """The web service refuses a request."""
+
+
+def language_of(headers: Any, cookies: Any, default: str) -> str:
+    """The reader's language: the page's own choice (a cookie), else what the browser asks for, else the site's."""
+    chosen = cookies.get("andon_language")
+    if chosen in LANGUAGES:
+        return str(chosen)
+    for wanted in headers.get("accept-language", "").split(","):
+        code = wanted.split(";")[0].strip().lower()
+        if code.startswith("zh"):
+            return "zh-CN"
+        if code.startswith("en"):
+            return "en"
+    return default
+
+
+def status_of(error: AndonError) -> int:
+    """HTTP status of an error."""
+    if error.code in STATUS:
+        return STATUS[error.code]
+    if isinstance(error, AccessError):
+        return 403
+    return 503 if isinstance(error, RecordsError) and error.code.startswith("records.database") else 400
+
+
+def json_response(content: object, status: int = 200) -> Response:
+    """JSON; numbers that JSON does not have (NaN) become null."""
+    body = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
+    return Response(body, status, media_type="application/json")
+
+
+def error_response(error: AndonError, language: str) -> Response:
+    """{"error": {"code", "message"}} with its status."""
+    return json_response({"error": {"code": error.code, "message": error.text(language)}}, status_of(error))
+
+
+async def on_andon_error(request: Request, error: Exception) -> Response:
+    """An error with a sentence of its own."""
+    if not isinstance(error, AndonError):
+        return await on_unexpected(request, error)
+    return error_response(error, request.state.language)
+
+
+async def on_http_error(request: Request, error: Exception) -> Response:
+    """An error of the framework: no such route, wrong method."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    code = "page.not_found" if status == 404 else "page.method" if status == 405 else "page.invalid"
+    return json_response({"error": {"code": code, "message": translate(code, request.state.language, what="")}}, status)
+
+
+async def on_invalid(request: Request, error: Exception) -> Response:
+    """A parameter or body that is not what the route takes; names the fields."""
+    problems = error.errors() if isinstance(error, RequestValidationError) else []
+    what = "; ".join(f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in problems[:5])
+    message = translate("page.invalid", request.state.language, what=what)
+    return json_response({"error": {"code": "page.invalid", "message": message}}, 422)
+
+
+async def on_unexpected(request: Request, error: Exception) -> Response:
+    """A fault of ours: logged, and told without details."""
+    log.error("web.failed", path=request.url.path, exc_info=error)
+    message = translate("page.failed", getattr(request.state, "language", None))
+    return json_response({"error": {"code": "page.failed", "message": message}}, 500)

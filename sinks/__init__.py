@@ -1,0 +1,1 @@
+"""Ways out: writers to local durable files, and senders that drain them."""

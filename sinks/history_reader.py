@@ -1,0 +1,271 @@
+"""Reads the embedded time-series store: the files of all shards as one.
+
+Files are opened read-only; one that is not there yet reads as empty. Every call sees what was committed when it began.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import orjson
+
+from andon.outputs import Figure
+from andon.readings import NS_PER_S
+
+BUSY_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class LatestValue:
+    """The newest reading of a series by event time; value and score None where unknown. status: `readings.Status`."""
+
+    asset: str
+    tag: str
+    time_ns: int
+    received_ns: int
+    value: float | None
+    status: int
+    score: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class WindowColumns:
+    """Windows of one series and size in order of start_ns, columns of equal length; None where not known."""
+
+    size_ns: int
+    start_ns: list[int]
+    revision: list[int]
+    count: list[int]
+    minimum: list[float | None]
+    maximum: list[float | None]
+    mean: list[float | None]
+    std: list[float | None]
+    first: list[float | None]
+    last: list[float | None]
+    score: list[float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerTotals:
+    """Rows of a series over the hours asked for. It balances when `difference` is 0."""
+
+    asset: str
+    tag: str
+    received: int
+    counted: int
+    late: int
+    duplicate: int
+    bad: int
+    dead: int
+    conflict: int
+
+    @property
+    def difference(self) -> int:
+        """Rows received and not accounted for."""
+        return self.received - self.counted - self.late - self.duplicate - self.bad - self.dead
+
+
+@dataclass(frozen=True, slots=True)
+class ShardMark:
+    """How far a shard's history has come: watermark in event time, last message consumed."""
+
+    shard: int
+    watermark_ns: int
+    last_offset: int
+
+
+class HistoryReader:
+    """Reads the histories of all shards as one. Safe for use by several threads; each call sees a fresh state."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._files = [_File(path) for path in paths]
+
+    def latest(self) -> list[LatestValue]:
+        """The newest reading of every series, in order of path."""
+        rows = self._all(
+            "select asset, tag, time_ns, received_ns, value, status, score from latest join series on id = series"
+        )
+        return sorted((LatestValue(*row) for row in rows), key=lambda one: (one.asset, one.tag))
+
+    def windows(
+        self, asset: str, tag: str, size_ns: int, start_ns: int, end_ns: int, limit: int = 5000
+    ) -> WindowColumns:
+        """The newest `limit` windows of `size_ns` that start in [start_ns, end_ns)."""
+        rows = self._all(
+            """select start_ns, revision, count, minimum, maximum, mean, std, first, last, score
+               from "window" where series = (select id from series where asset = ? and tag = ?)
+               and size_ns = ? and start_ns >= ? and start_ns < ? order by start_ns desc limit ?""",
+            (asset, tag, size_ns, start_ns, end_ns, limit),
+        )
+        columns = [list(column) for column in zip(*sorted(rows)[-limit:], strict=True)] or [[] for _ in range(10)]
+        return WindowColumns(size_ns, *columns)
+
+    def sizes(self, asset: str, tag: str) -> list[int]:
+        """The window sizes stored for a series, ns, ascending."""
+        rows = self._all(
+            """select distinct size_ns from "window" where series = (select id from series where asset = ? and tag = ?)
+            """,
+            (asset, tag),
+        )
+        return sorted(row[0] for row in rows)
+
+    def figures(
+        self, kind: str, start_ns: int, end_ns: int, asset: str | None = None, limit: int = 5000
+    ) -> list[Figure]:
+        """Figures that overlap [start_ns, end_ns), the running ones (final False) among them, in order of start."""
+        rows = self._all(
+            """select asset, tag, kind, start_ns, end_ns, revision, final, parts from figure
+               where kind = ? and start_ns < ? and end_ns > ? and (?4 is null or asset = ?4)
+               order by start_ns desc limit ?5""",
+            (kind, end_ns, start_ns, asset, limit),
+        )
+        return sorted((_figure(row) for row in rows), key=lambda one: (one.start_ns, one.asset, one.tag))
+
+    def newest_figures(self, kind: str, since_ns: int = 0) -> list[Figure]:
+        """The figure with the latest start of every asset and tag, running or final, of those that end after since_ns.
+
+        Give a `since_ns` where the answer is wanted every second: without it all figures are looked through.
+        """
+        rows = self._all(
+            """select asset, tag, kind, max(start_ns), end_ns, revision, final, parts from figure
+               where kind = ? and end_ns > ? group by asset, tag""",
+            (kind, since_ns),
+        )
+        return sorted((_figure(row) for row in rows), key=lambda one: (one.asset, one.tag))
+
+    def newest_states(self) -> dict[tuple[str, str], tuple[int, float | None]]:
+        """(time_ns, value) of the last change of every state and boolean series."""
+        rows = self._all(
+            """select asset, tag, time_ns, value from series
+               join state_change on series = id
+                and time_ns = (select max(time_ns) from state_change as newest where newest.series = id)"""
+        )
+        return {(asset, tag): (time_ns, value) for asset, tag, time_ns, value in rows}
+
+    def states(
+        self, asset: str, tag: str, start_ns: int, end_ns: int, limit: int = 5000
+    ) -> list[tuple[int, float | None]]:
+        """(time_ns, value) of a state or boolean series in [start_ns, end_ns), led by the one in force at start."""
+        rows = self._all(
+            """select time_ns, value from state_change
+               where series = (select id from series where asset = ?1 and tag = ?2) and time_ns < ?4
+               and time_ns >= coalesce((select max(time_ns) from state_change where time_ns <= ?3
+                   and series = (select id from series where asset = ?1 and tag = ?2)), ?3)
+               order by time_ns desc limit ?5""",
+            (asset, tag, start_ns, end_ns, limit),
+        )
+        return sorted(((time_ns, value) for time_ns, value in rows), key=lambda row: row[0])
+
+    def ledger(self, start_ns: int = 0, end_ns: int = 2**63 - 1) -> list[LedgerTotals]:
+        """Totals per series over the hours that start in [start_ns, end_ns), in order of path.
+
+        The path ("", "") stands for rows of which no series could be read.
+        """
+        rows = self._all(
+            """select asset, tag, sum(received), sum(counted), sum(late), sum(duplicate), sum(bad), sum(dead),
+               sum(conflict) from ledger join series on id = series where hour_ns >= ? and hour_ns < ?
+               group by asset, tag""",
+            (start_ns, end_ns),
+        )
+        totals: dict[tuple[str, str], LedgerTotals] = {}
+        for row in rows:
+            one = LedgerTotals(*row)
+            before = totals.get((one.asset, one.tag))
+            totals[one.asset, one.tag] = one if before is None else _sum(before, one)
+        return [totals[path] for path in sorted(totals)]
+
+    def ledger_hours(
+        self, asset: str, tag: str, start_ns: int = 0, end_ns: int = 2**63 - 1
+    ) -> list[tuple[int, LedgerTotals]]:
+        """(hour_ns, totals) of one series, in order of time; of all shards for the path ("", "")."""
+        rows = self._all(
+            """select hour_ns, asset, tag, received, counted, late, duplicate, bad, dead, conflict
+               from ledger join series on id = series
+               where asset = ? and tag = ? and hour_ns >= ? and hour_ns < ?""",
+            (asset, tag, start_ns, end_ns),
+        )
+        hours: dict[int, LedgerTotals] = {}
+        for hour_ns, *row in rows:
+            one = LedgerTotals(*row)
+            hours[hour_ns] = _sum(hours[hour_ns], one) if hour_ns in hours else one
+        return sorted(hours.items())
+
+    def marks(self) -> list[ShardMark]:
+        """How far each shard has come; shards without a file, or that have written nothing yet, are left out."""
+        marks = []
+        for file in self._files:
+            meta = dict(file.rows("select key, value from meta"))
+            if "watermark_ns" in meta:
+                marks.append(ShardMark(meta["shard"], meta["watermark_ns"], meta["last_offset"]))
+        return marks
+
+    def watermark_ns(self) -> int | None:
+        """The event time that every shard has reached; None before the first write."""
+        return min((mark.watermark_ns for mark in self.marks()), default=None)
+
+    def lag_s(self, now_ns: int) -> float | None:
+        """How far the slowest shard is behind `now_ns`, s, never below 0; None before the first write."""
+        reached = self.watermark_ns()
+        return None if reached is None else max(0.0, (now_ns - reached) / NS_PER_S)
+
+    def close(self) -> None:
+        """Close the files."""
+        for file in self._files:
+            file.close()
+
+    def _all(self, statement: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        return [row for file in self._files for row in file.rows(statement, values)]
+
+
+class _File:
+    """One shard's file, opened at the first read that finds it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._lock = path, Lock()
+        self._db: sqlite3.Connection | None = None
+
+    def rows(self, statement: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """All rows at once: a read left open would keep the write-ahead log from being reset."""
+        with self._lock:
+            self._db = self._db or self._open()
+            return [] if self._db is None else self._db.execute(statement, values).fetchall()
+
+    def _open(self) -> sqlite3.Connection | None:
+        """The file, if it is there and its writer has made the tables."""
+        if not self._path.exists():
+            return None
+        db = sqlite3.connect(
+            f"{self._path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S, check_same_thread=False
+        )
+        try:
+            ready = db.execute("select 1 from meta where key = 'shard'").fetchone() is not None
+        except sqlite3.OperationalError:  # created, tables not yet committed
+            ready = False
+        if not ready:
+            db.close()
+            return None
+        return db
+
+    def close(self) -> None:
+        """Close the file; the next read opens it again."""
+        with self._lock:
+            if self._db is not None:
+                self._db.close()
+                self._db = None
+
+
+def _figure(row: tuple[Any, ...]) -> Figure:
+    asset, tag, kind, start_ns, end_ns, revision, final, parts = row
+    return Figure(asset, tag, kind, start_ns, end_ns, revision, bool(final), orjson.loads(parts))
+
+
+def _sum(one: LedgerTotals, other: LedgerTotals) -> LedgerTotals:
+    return LedgerTotals(
+        one.asset, one.tag, one.received + other.received, one.counted + other.counted, one.late + other.late,
+        one.duplicate + other.duplicate, one.bad + other.bad, one.dead + other.dead, one.conflict + other.conflict,
+    )  # fmt: skip

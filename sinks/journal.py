@@ -1,0 +1,361 @@
+"""The journal: every accepted reading of a shard, in log order, as hashed Arrow segments.
+
+It is what evidence cites, what late rows are corrected from, and what a rule is tried on. A row's number is its
+place in the log of accepted readings, so it is the same however the log was cut and however often it was replayed.
+
+Files of journal/<shard>/: `<n>.open.arrow` takes one record batch a flush; when it is full it is written again as
+`<n>.arrow`, whole and compressed, and its SHA-256 goes into `manifest.jsonl`. `restore` goes back to the position
+that a snapshot names, so a replay appends the same rows again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import OrderedDict
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.ipc
+from numpy.typing import NDArray
+
+from andon.errors import SourceError
+from andon.readings import F64, I32, I64, U8, Readings, Status
+
+SEGMENT_ROWS = 131_072
+CACHED_SEGMENTS = 6
+UNKNOWN, SAME, OTHER = 1, 2, 3  # verdicts of `known`, the numbers of operators.duplicates
+ROW = np.dtype(
+    [
+        ("time_ns", "i8"), ("series", "i4"), ("value", "f8"), ("status", "u1"), ("offset", "i8"),
+        ("received_ns", "i8"), ("closed_ns", "i8"), ("tick", "i8"),
+    ]
+)  # fmt: skip
+SCHEMA = pa.schema([(name, pa.from_numpy_dtype(ROW[name])) for name in ROW.names or ()])
+Rows = NDArray[Any]  # of ROW
+Position = tuple[int, int, int]  # segment number, rows in it, rows in all
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """One line of the manifest."""
+
+    segment: int
+    first_row: int
+    rows: int
+    min_ns: int
+    max_ns: int
+    max_received_ns: int
+    sha256: str
+    previous: str  # sha256 of the segment before: the manifest is a chain
+
+
+class Journal:
+    """Append, flush, look up. One writer process; `flush` is what makes rows durable (fsync)."""
+
+    def __init__(self, folder: Path, segment_rows: int = SEGMENT_ROWS) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder = folder
+        self._segment_rows = segment_rows
+        self._sealed = self._read_manifest()
+        self._cache: OrderedDict[int, Rows] = OrderedDict()
+        self._open = np.zeros(segment_rows, ROW)
+        self._used = 0
+        self._flushed = 0
+        self._segment = self._sealed[-1].segment + 1 if self._sealed else 0
+        self._first_row = self._sealed[-1].first_row + self._sealed[-1].rows if self._sealed else 0
+        self._file: int | None = None
+
+    @property
+    def rows(self) -> int:
+        """Rows accepted so far: the number the next row gets."""
+        return self._first_row + self._used
+
+    def append(self, readings: Readings, closed_ns: I64, tick: int) -> None:
+        """Take rows in log order. closed_ns int64[n]: how far the series was closed then; tick: ticks seen so far."""
+        used, count = self._used, len(readings)
+        if used + count > len(self._open):
+            grown = np.zeros(max(2 * len(self._open), used + count), ROW)
+            grown[:used] = self._open[:used]
+            self._open = grown
+        rows = self._open[used : used + count]
+        rows["time_ns"], rows["series"], rows["value"] = readings.time_ns, readings.series, readings.value
+        rows["status"], rows["offset"], rows["received_ns"] = readings.status, readings.offset, readings.received_ns
+        rows["closed_ns"], rows["tick"] = closed_ns, tick
+        self._used += count
+
+    def flush(self) -> Position:
+        """Make every row durable and say where the journal stands."""
+        fresh = self._open[self._flushed : self._used]
+        if len(fresh):
+            self._write(_arrow_bytes(fresh, with_schema=self._flushed == 0))
+            self._flushed = self._used
+        if self._used >= self._segment_rows:
+            self._seal()
+        return (self._segment, self._used, self.rows)
+
+    def restore(self, position: Position | None) -> None:
+        """Go back to a position; None: there is no state, so what stands here belongs to no log and is put aside."""
+        if position is None:
+            self._put_aside()
+            self.__init__(self.folder, self._segment_rows)  # type: ignore[misc]
+            return
+        segment, used, total = position
+        rows = self._rows_of(segment, used)
+        if len(rows) != used:
+            raise SourceError("journal.short", folder=str(self.folder), segment=segment, found=len(rows), wanted=used)
+        self._close()
+        kept = [one for one in self._sealed if one.segment < segment]
+        if kept != self._sealed:
+            self._sealed = kept
+            self._write_manifest()
+        for path in self.folder.glob("*.arrow"):
+            if int(path.name.split(".")[0]) >= segment:
+                path.unlink()
+        self._cache.clear()
+        self._segment, self._first_row = segment, total - used
+        self._open = np.zeros(max(self._segment_rows, used), ROW)
+        self._open[:used] = rows
+        self._used, self._flushed = used, 0
+        self.flush_open()
+
+    def flush_open(self) -> None:
+        """Write the rows of the open segment anew; used after going back."""
+        if self._used:
+            self._write(_arrow_bytes(self._open[: self._used], with_schema=True))
+            self._flushed = self._used
+
+    def points(self, series: int, start_ns: int, end_ns: int) -> Rows:
+        """Usable rows (good or uncertain) of a series in [start_ns, end_ns), sorted by time, ties in log order."""
+        parts = [
+            self._slice(self._sorted(one.segment), series, start_ns, end_ns)
+            for one in self._sealed
+            if one.max_ns >= start_ns and one.min_ns < end_ns
+        ]
+        rows = self._open[: self._used]
+        here = (rows["series"] == series) & (rows["time_ns"] >= start_ns) & (rows["time_ns"] < end_ns)
+        parts.append(rows[here])
+        found = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        found = found[found["status"] != Status.BAD]
+        return found[np.argsort(found["time_ns"], kind="stable")]
+
+    def known(self, series: I32, time_ns: I64, value: F64) -> U8:
+        """For each (series, time, value): UNKNOWN, SAME when that very row is here, OTHER when only other values are."""
+        verdict = np.full(len(series), UNKNOWN, np.uint8)
+        if not len(series):
+            return verdict
+        low, high = int(time_ns.min()), int(time_ns.max())
+        for one in self._sealed:
+            if one.max_ns >= low and one.min_ns <= high:
+                _compare(self._sorted(one.segment), series, time_ns, value, verdict)
+        rows = self._open[: self._used]
+        near = rows[(rows["time_ns"] >= low) & (rows["time_ns"] <= high)]
+        _compare(near[np.lexsort((near["time_ns"], near["series"]))], series, time_ns, value, verdict)
+        return verdict
+
+    def evidence(self, series: int, start_ns: int, end_ns: int, offset: int) -> dict[str, object]:
+        """What a record cites: usable rows of a series in [start_ns, end_ns) that came up to `offset`, and their hash."""
+        rows = self.points(series, start_ns, end_ns)
+        rows = rows[rows["offset"] <= offset]
+        digest = hashlib.sha256()
+        for name, kind in (("time_ns", "<i8"), ("value", "<f8"), ("status", "u1"), ("offset", "<i8")):
+            digest.update(np.ascontiguousarray(rows[name].astype(kind)).tobytes())
+        return {
+            "rows": len(rows), "start_ns": start_ns, "end_ns": end_ns, "sha256": digest.hexdigest(),
+            "first_offset": int(rows["offset"].min()) if len(rows) else None,
+            "last_offset": int(rows["offset"].max()) if len(rows) else None,
+        }  # fmt: skip
+
+    def prune(self, before_ns: int) -> int:
+        """Remove sealed segments received wholly before; returns how many. The chain of the manifest stays."""
+        gone = [one for one in self._sealed[:-1] if one.max_received_ns < before_ns]
+        for one in gone:
+            (self.folder / f"{one.segment:08}.arrow").unlink(missing_ok=True)
+            self._cache.pop(one.segment, None)
+        self._sealed = self._sealed[len(gone) :]
+        return len(gone)
+
+    def close(self) -> None:
+        """Let go of the file; rows not flushed are the next run's to replay."""
+        self._close()
+
+    def _write(self, data: bytes) -> None:
+        if self._file is None:
+            path = self._open_path(self._segment)
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            _sync_folder(self.folder)
+        _write_all(self._file, data)
+        os.fdatasync(self._file)
+
+    def _seal(self) -> None:
+        rows = self._open[: self._used]
+        data = _arrow_bytes(rows, with_schema=True)
+        path = self.folder / f"{self._segment:08}.arrow"
+        _write_file(path, data)
+        self._sealed.append(
+            Sealed(
+                self._segment, self._first_row, len(rows), int(rows["time_ns"].min()), int(rows["time_ns"].max()),
+                int(rows["received_ns"].max()), hashlib.sha256(data).hexdigest(),
+                self._sealed[-1].sha256 if self._sealed else "",
+            )  # fmt: skip
+        )
+        with (self.folder / "manifest.jsonl").open("ab") as manifest:
+            manifest.write(orjson.dumps(asdict(self._sealed[-1]), option=orjson.OPT_APPEND_NEWLINE))
+            manifest.flush()
+            os.fsync(manifest.fileno())
+        self._close()
+        self._open_path(self._segment).unlink(missing_ok=True)
+        self._segment += 1
+        self._first_row += len(rows)
+        self._open = np.zeros(self._segment_rows, ROW)
+        self._used = self._flushed = 0
+
+    def _sorted(self, segment: int) -> Rows:
+        """A sealed segment by series, then time, ties in log order; the last few stay in memory."""
+        rows = self._cache.get(segment)
+        if rows is None:
+            rows = _read_arrow(self.folder / f"{segment:08}.arrow")
+            rows = rows[np.lexsort((rows["time_ns"], rows["series"]))]
+            self._cache[segment] = rows
+            if len(self._cache) > CACHED_SEGMENTS:
+                self._cache.popitem(last=False)
+        else:
+            self._cache.move_to_end(segment)
+        return rows
+
+    @staticmethod
+    def _slice(rows: Rows, series: int, start_ns: int, end_ns: int) -> Rows:
+        low, high = np.searchsorted(rows["series"], (series, series + 1))
+        first, last = np.searchsorted(rows["time_ns"][low:high], (start_ns, end_ns))
+        return rows[low + first : low + last]
+
+    def _rows_of(self, segment: int, count: int) -> Rows:
+        for path in (self.folder / f"{segment:08}.arrow", self._open_path(segment)):
+            if path.exists():
+                return _read_arrow(path)[:count]
+        return np.zeros(0, ROW)
+
+    def _open_path(self, segment: int) -> Path:
+        return self.folder / f"{segment:08}.open.arrow"
+
+    def _close(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _read_manifest(self) -> list[Sealed]:
+        path = self.folder / "manifest.jsonl"
+        lines = path.read_bytes().splitlines() if path.exists() else []
+        entries = {}
+        for line in lines:
+            try:
+                one = Sealed(**orjson.loads(line))
+            except (ValueError, TypeError):
+                continue  # the torn tail of a crash: its segment is still there as .open.arrow or is sealed again
+            entries[one.segment] = one
+        return [one for _, one in sorted(entries.items()) if (self.folder / f"{one.segment:08}.arrow").exists()]
+
+    def _write_manifest(self) -> None:
+        data = b"".join(orjson.dumps(asdict(one), option=orjson.OPT_APPEND_NEWLINE) for one in self._sealed)
+        _write_file(self.folder / "manifest.jsonl", data)
+
+    def _put_aside(self) -> None:
+        self._close()
+        files = [*self.folder.glob("*.arrow"), *self.folder.glob("manifest.jsonl")]
+        if not files:
+            return
+        number = len([path for path in self.folder.iterdir() if path.is_dir()])
+        aside = self.folder / f"without-state-{number}"
+        aside.mkdir(mode=0o700)
+        for path in files:
+            path.rename(aside / path.name)
+
+
+def verify(folder: Path) -> list[str]:
+    """Check the manifest's chain and every segment's hash; returns what is wrong, naming the segment."""
+    wrong = []
+    journal = Journal(folder)
+    previous: str | None = None
+    for one in journal._sealed:  # noqa: SLF001 - the checker of this very file format
+        data = (folder / f"{one.segment:08}.arrow").read_bytes()
+        if hashlib.sha256(data).hexdigest() != one.sha256:
+            wrong.append(f"segment {one.segment}: content")
+        if previous is not None and one.previous != previous:
+            wrong.append(f"segment {one.segment}: chain")
+        previous = one.sha256
+    return wrong
+
+
+def _compare(rows: Rows, series: I32, time_ns: I64, value: F64, verdict: U8) -> None:
+    """Raise verdicts by what `rows` (sorted by series, time) hold at each (series, time)."""
+    if not len(rows):
+        return
+    starts = np.searchsorted(rows["series"], np.arange(int(series.max()) + 2))
+    for at in range(len(series)):
+        low, high = starts[series[at]], starts[series[at] + 1]
+        first, last = low + np.searchsorted(rows["time_ns"][low:high], (time_ns[at], time_ns[at] + 1))
+        if first == last or verdict[at] == SAME:
+            continue
+        values = rows["value"][first:last]
+        same = bool(np.isnan(values).any()) if np.isnan(value[at]) else bool((values == value[at]).any())
+        verdict[at] = SAME if same else OTHER
+
+
+def _arrow_bytes(rows: Rows, *, with_schema: bool) -> bytes:
+    """Rows as one zstd-compressed Arrow record batch; the stream's schema message goes before the first."""
+    batch = pa.record_batch([np.ascontiguousarray(rows[name]) for name in SCHEMA.names], schema=SCHEMA)
+    sink = pa.BufferOutputStream()
+    writer = pa.ipc.new_stream(sink, SCHEMA, options=pa.ipc.IpcWriteOptions(compression="zstd"))
+    writer.write_batch(batch)
+    data: bytes = sink.getvalue().to_pybytes()  # without end-of-stream: more batches may follow
+    return data if with_schema else data[len(_HEAD) :]
+
+
+_HEAD = SCHEMA.serialize().to_pybytes()
+
+
+def _read_arrow(path: Path) -> Rows:
+    """All whole record batches of a file; a torn tail is left out."""
+    parts = []
+    with pa.ipc.open_stream(path.read_bytes()) as reader:
+        while True:
+            try:
+                batch = reader.read_next_batch()
+            except (StopIteration, pa.ArrowInvalid, OSError):
+                break
+            rows = np.zeros(batch.num_rows, ROW)
+            for name in SCHEMA.names:
+                rows[name] = batch.column(name).to_numpy()
+            parts.append(rows)
+    return np.concatenate(parts) if parts else np.zeros(0, ROW)
+
+
+def _write_file(path: Path, data: bytes) -> None:
+    """Replace a file as a whole, on disk before this returns."""
+    draft = path.with_suffix(".draft")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        _write_all(handle, data)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    draft.rename(path)
+    _sync_folder(path.parent)
+
+
+def _write_all(handle: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(handle, rest) :]
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

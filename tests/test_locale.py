@@ -1,0 +1,139 @@
+"""The catalogues: the same codes and parameters in every language, real Chinese, and every code in the source known."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from string import Formatter
+
+import pytest
+from tree import PACKAGES, ROOT, parsed, python_files, shown
+
+from andon.i18n import LANGUAGES
+
+LOCALE = ROOT / "andon" / "locale"
+HAN = re.compile(r"[\u4e00-\u9fff]")
+# Abbreviations, units and symbols stay in Latin letters in Chinese too; four small letters in a row make a word.
+WORD = re.compile(r"[a-z]{4,}")
+CODE = re.compile(r"^[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)+$")
+
+
+def no_twins(pairs: list[tuple[str, str]]) -> dict[str, str]:
+    """A JSON object in which no key stands twice."""
+    found = dict(pairs)
+    assert len(found) == len(pairs), sorted({key for key, _ in pairs if [one for one, _ in pairs].count(key) > 1})
+    return found
+
+
+def rooms(language: str) -> dict[str, dict[str, str]]:
+    """Room -> code -> sentence."""
+    return {
+        path.stem: json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=no_twins)
+        for path in sorted((LOCALE / language).glob("*.json"))
+    }
+
+
+def whole(language: str) -> dict[str, str]:
+    """Code -> sentence of all rooms."""
+    return {code: text for room in rooms(language).values() for code, text in room.items()}
+
+
+def parameters(template: str) -> set[str]:
+    """Names in braces, without attribute, index and format."""
+    return {re.split(r"[.\[]", name)[0] for _, name, _, _ in Formatter().parse(template) if name is not None}
+
+
+def test_every_language_is_there():
+    assert sorted(path.name for path in LOCALE.iterdir() if path.is_dir()) == sorted(LANGUAGES)
+
+
+@pytest.mark.parametrize("language", [one for one in LANGUAGES if one != "en"])
+def test_same_rooms_codes_and_parameters(language):
+    english, other = rooms("en"), rooms(language)
+    assert english.keys() == other.keys()
+    for room, texts in english.items():
+        assert sorted(texts.keys() ^ other[room].keys()) == [], f"{language}/{room}.json"
+        differing = [code for code, text in texts.items() if parameters(text) != parameters(other[room][code])]
+        assert differing == [], f"parameters differ in {language}/{room}.json"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_code_stands_in_two_rooms(language):
+    codes = [code for room in rooms(language).values() for code in room]
+    assert sorted(codes) == sorted(set(codes))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_sentences_are_not_empty_and_not_padded(language):
+    bad = [code for code, text in whole(language).items() if not text or text != text.strip()]
+    assert bad == []
+
+
+def test_chinese_is_chinese():
+    """A sentence without a Chinese character is the same in English and holds no English word."""
+    english = whole("en")
+    foreign = []
+    for code, text in whole("zh-CN").items():
+        bare = "".join(literal for literal, *_ in Formatter().parse(text))
+        if not HAN.search(bare) and (text != english[code] or WORD.search(bare)):
+            foreign.append(f"{code}: {text}")
+    assert foreign == []
+
+
+def test_english_has_no_chinese():
+    assert [code for code, text in whole("en").items() if HAN.search(text)] == []
+
+
+# Codes in the source
+
+
+def error_classes() -> set[str]:
+    """Names of AndonError and of every class below it in our packages."""
+    bases = {
+        node.name: {getattr(base, "id", getattr(base, "attr", "")) for base in node.bases}
+        for path in python_files(*PACKAGES)
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.ClassDef)
+    }
+    found = {"AndonError"}
+    while more := {name for name, of in bases.items() if of & found} - found:
+        found |= more
+    return found
+
+
+def coded_calls() -> Iterator[tuple[Path, ast.Call, str]]:
+    """(file, call, code) of every error raised and every text asked for by a constant code."""
+    names = error_classes() | {"translate"}
+    for path in python_files(*PACKAGES):
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+                name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+                code = node.args[0].value
+                if name in names and isinstance(code, str) and CODE.match(code):
+                    yield path, node, code
+
+
+def test_errors_are_found_in_the_source():
+    assert {"AndonError", "ConfigError", "SourceError"} <= error_classes()
+    assert any(code.startswith("spool.") for _, _, code in coded_calls())
+
+
+def test_every_code_in_the_source_has_a_text():
+    known = whole("en")
+    missing = [f"{shown(path)}:{call.lineno}: {code}" for path, call, code in coded_calls() if code not in known]
+    assert missing == [], "\n".join(missing)
+
+
+def test_every_call_gives_the_parameters_of_its_text():
+    """A text with {path} raised without path= would fail while it is shown."""
+    texts = whole("en")
+    faults = []
+    for path, call, code in coded_calls():
+        given = {keyword.arg for keyword in call.keywords}
+        lacking = parameters(texts.get(code, "")) - given  # type: ignore[operator]  # None in given means **params
+        if lacking and None not in given:
+            faults.append(f"{shown(path)}:{call.lineno}: {code} without {sorted(lacking)}")
+    assert faults == [], "\n".join(faults)
