@@ -8,6 +8,7 @@ PACKAGES := alarms andon dashboards detectors flows operators service simulators
 PYTEST := .venv/bin/python -m pytest
 # Two workers: the suites wait on disks and processes more than they compute. The kernels are compiled beforehand.
 WORKERS ?= 2
+export PYTHON
 ARGS ?=
 
 help: ## this list

@@ -200,8 +200,8 @@ class ConditionEngine:
             self._series = np.concatenate([self._series, np.zeros(max(64, len(self._series)), SERIES)])
         if len(self._lanes) < self._lanes_used + lanes:
             self._lanes = np.concatenate([self._lanes, np.zeros(max(128, lanes, len(self._lanes)), LANE)])
-        if len(self._out) < MOST * lanes:  # the kernels stop where the next series might not fit
-            self._out = np.zeros(MOST * lanes, CHANGE)
+        if len(self._out) <= MOST * lanes:  # the kernels stop where the next series might not fit
+            self._out = np.zeros(MOST * lanes + 1, CHANGE)
 
     def _rule_index(self, rule: Rule) -> int:
         key = (rule.id, rule_version(rule))

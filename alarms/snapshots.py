@@ -54,9 +54,9 @@ def carry_over(before: NDArray[np.void], now: Sequence[tuple[str, int]], ids: Se
 
     before : LANE[2k], live then backlog, rule and next as indices into `ids`, -1 for none.
     now    : (rule id, index) of the rules that apply to the series today.
-    returns: LANE[2m]: the rules of now, then removed ones that still have a told condition open.
+    returns: LANE[2m]: the rules of now, then removed ones that still have a condition open.
 
-    The rule of a lane is the one its state belongs to: unchanged, all goes on. Changed or removed, a told condition
+    The rule of a lane is the one its state belongs to: unchanged, all goes on. Changed or removed, a confirmed condition
     goes on under its old rule with the new one (or none) as `next`; everything else starts afresh and keeps only
     what was told last, because that is the identity of an alarm and must not come twice.
     """
@@ -83,8 +83,7 @@ def _pair(before: NDArray[np.void], k: int | None, half: int, rule: int) -> NDAr
     if k is None:
         return pair
     for lane, old in zip(pair, before[[k, half + k]], strict=True):
-        told = old["phase"] == OPEN and not old["muted"]
-        if old["rule"] >= 0 and (told or old["rule"] == rule):
+        if old["rule"] >= 0 and (old["phase"] == OPEN or old["rule"] == rule):
             for field in LANE.names or ():
                 lane[field] = old[field]
             lane["next"] = rule

@@ -25,7 +25,9 @@ from pathlib import Path
 
 import structlog
 
+from andon.clock import Clock, SystemClock
 from andon.errors import DataFolderError
+from andon.readings import NS_PER_S
 
 LAYOUT = 1
 PARTS = ("records", "dead-letters", "history", "journal", "spool", "state", "logs")
@@ -87,8 +89,8 @@ class DataFolder:
         """Folder of a shard's slot files."""
         return self.path / "state" / str(shard) / "slots"
 
-    def create(self, site_id: str, shards: int | None = None) -> Instance:
-        """Make the folder for a site, or open it if it is that site's already.
+    def create(self, site_id: str, shards: int | None = None, clock: Clock | None = None) -> Instance:
+        """Make the folder for a site, or open it if it is that site's already. clock: the machine's if not given.
 
         Raises DataFolderError where `open` does, and when the folder holds files that are not Andon's.
         """
@@ -98,7 +100,8 @@ class DataFolder:
         strange = sorted(entry.name for entry in self.path.iterdir() if entry.name not in {*PARTS, "lock"})
         if strange:
             raise DataFolderError("datafolder.not_ours", path=str(self.path), found=", ".join(strange[:5]))
-        instance = Instance(site_id, LAYOUT, datetime.now(UTC).isoformat(timespec="seconds"), shards)
+        created = datetime.fromtimestamp((clock or SystemClock()).now_ns() // NS_PER_S, UTC)
+        instance = Instance(site_id, LAYOUT, created.isoformat(), shards)
         write_durably(self.instance_json, json.dumps(asdict(instance), indent=2).encode() + b"\n")
         return self.open(site_id, shards)
 
@@ -109,7 +112,7 @@ class DataFolder:
         Raises DataFolderError when there is no folder, it is another site's or user's, a newer version's, or was
         made for another number of shards. Rights wider than 0700 are narrowed, with a warning.
         """
-        instance = self._read_instance()
+        instance = self.read_instance()
         if instance.layout > LAYOUT:
             raise DataFolderError("datafolder.newer", path=str(self.path), found=instance.layout, known=LAYOUT)
         if site_id is not None and instance.site_id != site_id:
@@ -152,7 +155,8 @@ class DataFolder:
         except DataFolderError:
             return True
 
-    def _read_instance(self) -> Instance:
+    def read_instance(self) -> Instance:
+        """What instance.json says, unchecked; DataFolderError where it cannot be read."""
         try:
             raw = json.loads(self.instance_json.read_bytes())
             return Instance(str(raw["site_id"]), int(raw["layout"]), str(raw["created"]), raw.get("shards"))

@@ -27,8 +27,8 @@ class SeriesDictionary:
         self.declared: tuple[SeriesSpec, ...] = tuple(
             spec for spec in plant.series.values() if plant.shard_of(spec.asset) == shard
         )
-        #: int32[len(declared)], the id of each declared series, -1 before its first sight
-        self.declared_ids: I32 = np.full(len(self.declared), -1, np.int32)
+        #: int32[len(declared) + 1], the id of each declared series, -1 before its first sight; the last is always -1
+        self.declared_ids: I32 = np.full(len(self.declared) + 1, -1, np.int32)
         #: one spec for each id given; of a series no longer configured only asset and tag mean something
         self.specs: list[SeriesSpec] = []
         self._configured: list[bool] = []
@@ -50,20 +50,17 @@ class SeriesDictionary:
         place = self.place_of(asset, tag)
         return -1 if place < 0 else self._id_at(place)
 
-    def ids_at(self, places: I64) -> I32:
-        """Ids for indices into `declared` (int64[n], -1 = none), new ones given in the order of the rows.
+    def ids_at(self, places: I32 | I64) -> I32:
+        """Ids for indices into `declared` (int[n], -1 = none), new ones given in the order of the rows.
 
         returns int32[n], -1 where places is -1. Cost: two gathers; Python only for series seen for the first time.
         """
-        if not len(self.declared):
-            return np.full(len(places), -1, np.int32)
-        known = np.append(self.declared_ids, np.int32(-1))  # index -1 reads the last: no id
-        ids: I32 = known[places]
+        ids: I32 = self.declared_ids[places]
         fresh = places[(ids < 0) & (places >= 0)]
         if len(fresh):
             for place in dict.fromkeys(fresh.tolist()):
                 self._id_at(place)
-            ids = np.append(self.declared_ids, np.int32(-1))[places]
+            ids = self.declared_ids[places]
         return ids
 
     def spec(self, series: int) -> SeriesSpec:
@@ -91,7 +88,7 @@ class SeriesDictionary:
     def restore(self, paths: Iterable[str]) -> None:
         """Take over ids from a snapshot; what this dictionary held before is forgotten."""
         self.specs, self._configured = [], []
-        self.declared_ids = np.full(len(self.declared), -1, np.int32)
+        self.declared_ids = np.full(len(self.declared) + 1, -1, np.int32)
         for path in paths:
             asset, _, tag = path.rpartition("/")  # a tag has no "/", an asset path may
             place = self.place_of(asset, tag)

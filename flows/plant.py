@@ -26,7 +26,8 @@ from andon.clock import Clock, SystemClock
 from andon.config.load import load_plant
 from andon.datafolder import DataFolder
 from andon.heartbeat import Heartbeat
-from andon.logs import configure
+from andon.locks import Exclusive
+from andon.logs import set_up_logs
 from andon.plant import PlantModel
 from andon.records import Records
 from andon.slots import SlotFiles
@@ -95,11 +96,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--shard", type=int, required=True)
     options = parser.parse_args(argv)
     stop = stop_on_signals()
-    configure(f"flow-{options.shard}")
+    set_up_logs(f"flow-{options.shard}")
     plant = load_plant(options.config)
     data = DataFolder(options.data)
     data.open(plant.config.site.id, plant.config.transport.shards)
     recovery = data.recovery(options.shard)
+    held = Exclusive(recovery.parent / "lock")
     if not (recovery / "part-0.sqlite3").exists():
         recovery.mkdir(mode=0o700, parents=True, exist_ok=True)
         init_db_dir(recovery, 1)
@@ -108,6 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         epoch_interval=EPOCH,
         recovery_config=RecoveryConfig(recovery),
     )
+    held.release()
     return 0
 
 

@@ -47,7 +47,8 @@ class ShardEngine:
         self.plant, self.shard, self.journal, self._slots = plant, shard, journal, slots
         self.dictionary = SeriesDictionary(plant, shard)
         self._decoder = JsonDecoder(self.dictionary, plant, shard)
-        spec = WindowSpec.of(config.windows.pane_s, [(size, size) for size in config.windows.sizes_s])
+        tumbling = [(size, size) for size in config.windows.sizes_s]
+        spec = WindowSpec.of(config.windows.pane_s, [*tumbling, *config.windows.hopping_s])
         self._windows = WindowOperator(spec, config.time.lateness_s, config.time.idle_s)
         self._duplicates = DuplicateFilter(config.time.correct_for_h * 3600.0, journal.known)
         self._corrections = Corrections(spec, journal)
@@ -58,6 +59,7 @@ class ShardEngine:
         self._context = ProductionContext()
         self._touched = Touched()
         self._detects: NDArray[np.bool_] = np.zeros(0, np.bool_)
+        self._paths: dict[int, tuple[str, str]] = {}
         self._ticks = 0
         self._watermark_ns = 0
         self._out = _Collected()
@@ -98,6 +100,7 @@ class ShardEngine:
             self._touched.bind(is_state=spec.kind in ("state", "boolean"))
             self._detects = np.append(self._detects, spec.detect)
             self._detector.grow(series + 1)
+            self._paths = {**self._paths, series: (spec.asset, spec.tag)}  # outputs in flight keep the old one
 
     def _rows(self, decoded: Decoded, begin: int, end: int) -> None:
         """Rows between two ticks, events of the same stretch first."""
@@ -202,7 +205,7 @@ class ShardEngine:
             ledger=out.ledger,
             conditions=out.changes,
             dead=_joined_dead(out.dead),
-            paths=dict(enumerate((spec.asset, spec.tag) for spec in self.dictionary.specs)),
+            paths=self._paths,
         )
 
     def snapshot(self) -> State:
@@ -228,6 +231,7 @@ class ShardEngine:
         for name, part in self._parts().items():
             if name not in ("dictionary", "conditions"):
                 part.restore(parts[name])
+        self._paths = {series: (spec.asset, spec.tag) for series, spec in enumerate(self.dictionary.specs)}
         for series, spec in enumerate(self.dictionary.specs):
             self._figures.bind(series, spec.asset, spec.tag)
         self._ticks, self._watermark_ns, detects = parts["engine"]

@@ -7,18 +7,19 @@ cd "$(dirname "$0")/.."
 say() { printf '%s\n' "$*"; }
 fail() { printf '\n%s\n' "$@" >&2; exit 1; }
 
-find_python() {
-  local name
-  for name in ${PYTHON:-} python3.11 /usr/bin/python3.11 python3; do
-    if command -v "$name" >/dev/null 2>&1 &&
-      "$name" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' >/dev/null 2>&1; then
-      command -v "$name"
-      return
-    fi
+find_python() { # the first Python 3.11 on PATH, however it is called there
+  local name path
+  for name in ${PYTHON:-python3.11 python3}; do
+    for path in $(type -aP "$name"); do
+      if "$path" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' >/dev/null 2>&1; then
+        printf '%s\n' "$path"
+        return
+      fi
+    done
   done
-  fail "Python 3.11 was not found (tried: ${PYTHON:+$PYTHON, }python3.11, python3)." \
+  fail "Python 3.11 was not found (looked for: ${PYTHON:-python3.11, python3})." \
     "On Debian 12:  sudo apt-get install python3.11 python3.11-venv" \
-    "Elsewhere, name it:  make ${MAKECMDGOALS:-setup} PYTHON=/path/to/python3.11"
+    "Elsewhere, name it:  make setup PYTHON=/path/to/python3.11"
 }
 
 digest() { cat "$@" | sha256sum | cut -c1-32; }

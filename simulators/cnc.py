@@ -48,14 +48,14 @@ class Cnc(Device[CncState]):
         """One second of the part program, a part change or a stop."""
         state = self.state
         load_noise, temp_noise, chance, length, quality, feed, material = noise
-        state.pass_second()
+        may_stop = state.pass_second()
         load = 0.0
         if state.executing:
             load = min(100.0, max(0.0, self._programmed_load() + 1.5 * load_noise))
             state.cut_s += state.feed
-            if state.cut_s >= PROGRAM_S:
+            if may_stop and state.cut_s >= PROGRAM_S:
                 self._finish_part(quality, feed, material, length)
-            elif chance < HELD_CHANCE:
+            elif may_stop and chance < HELD_CHANCE:
                 state.stop("held", 40 + int(140 * length))
         self._warm(load, cause)
         return [

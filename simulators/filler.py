@@ -45,8 +45,7 @@ class Filler(Device[FillerState]):
         """One second of filling or of a stop."""
         state = self.state
         weight, warmth, pace, first, second, chance, kind, length = noise
-        state.pass_second()
-        if state.executing and chance < STOP_CHANCE:
+        if state.pass_second() and chance < STOP_CHANCE:
             self._stop(kind, length)
         if state.executing:
             self._make(min(1.0, 0.96 + 0.012 * pace), (first, second))

@@ -31,14 +31,15 @@ class MachineState(State):
         """Only in Execute are items made."""
         return self.mode == "Execute"
 
-    def pass_second(self) -> None:
-        """Count down a state that ends by itself; Execute ends only by `follow`."""
+    def pass_second(self) -> bool:
+        """Count down a state that ends by itself; True in Execute from its second second on, when it may be left."""
         if self.executing:
-            return
+            return True
         self.left_s -= 1
         if self.left_s <= 0:
             self.mode = self.next_modes.pop(0) if self.next_modes else "Execute"
             self.left_s = self.next_s.pop(0) if self.next_s else 0
+        return False
 
     def follow(self, path: list[tuple[str, int]]) -> None:
         """Leave the present state for the first of `path`; Execute comes after the last."""

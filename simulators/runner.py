@@ -141,14 +141,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     origin_ns = options.start_ns if options.origin_ns is None else options.origin_ns
     clock = ScaledClock(origin_ns, options.wall_ns, options.speed)
     folder = DataFolder(options.data)
-    spools = [Spool(folder.spool(shard), shard, clock) for shard in range(demo_plant().config.transport.shards)]
+    spools: list[Spool] = []
     try:
+        folder.open(demo_plant().config.site.id)
+        spools += [Spool(folder.spool(shard), shard, clock) for shard in range(demo_plant().config.transport.shards)]
         run_simulators(
             spools, clock, options.seed, options.start_ns, stop, faults=not options.no_faults,
             until_ns=options.until_ns, fault_log=folder.logs / "faults.jsonl",
         )  # fmt: skip
     except AndonError as error:
-        log.error(error.code, **error.params, text=error.text())  # noqa: TRY400  a sentence, not a trace
+        log.error(error.code, **error.params, text=error.text())
         return error.exit_status
     finally:
         for spool in spools:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import ClassVar
 
@@ -41,13 +42,18 @@ def place(km: float) -> tuple[float, float]:
     return ROUTE[-1]
 
 
+@lru_cache(maxsize=256)
+def _radio_hole(seed: int, slot: int) -> tuple[int, int]:
+    """[start, end) of the slot's hole, s; (0, 0) where it has none."""
+    if unit(seed, "radio", slot) > 0.7:
+        return 0, 0
+    start = slot * HOLE_SLOT_S + int(between(60, 900, seed, "radio", slot, "start"))
+    return start, start + int(between(60, 240, seed, "radio", slot, "length"))
+
+
 def radio_back_s(seed: int, second: int) -> int | None:
     """The second at which the radio is back if it is dead in this one, else None. Holes last 1 to 4 minutes."""
-    slot = second // HOLE_SLOT_S
-    if unit(seed, "radio", slot) > 0.7:
-        return None
-    start = slot * HOLE_SLOT_S + int(between(60, 900, seed, "radio", slot, "start"))
-    end = start + int(between(60, 240, seed, "radio", slot, "length"))
+    start, end = _radio_hole(seed, second // HOLE_SLOT_S)
     return end if start <= second < end else None
 
 

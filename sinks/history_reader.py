@@ -204,6 +204,10 @@ class HistoryReader:
                 marks.append(ShardMark(meta["shard"], meta["watermark_ns"], meta["last_offset"]))
         return marks
 
+    def window_count(self) -> int:
+        """Window rows of all series and sizes."""
+        return sum(count for (count,) in self._all('select count(*) from "window"'))
+
     def watermark_ns(self) -> int | None:
         """The event time that every shard has reached; None before the first write."""
         return min((mark.watermark_ns for mark in self.marks()), default=None)

@@ -11,7 +11,7 @@ import os
 import random
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
@@ -36,7 +36,7 @@ log = structlog.get_logger()
 GAPS_S = (5.0, 30.0, 120.0, 300.0)
 
 ATTEMPTS = Counter("andon_outbox_attempts", "Attempts to deliver an order, by outcome", ["outcome"])
-ORDERS = Gauge("andon_outbox_orders", "Orders in the outbox, by state", ["state"])
+ORDERS = Gauge("andon_outbox_orders", "Orders in the outbox, by state", ["state"], multiprocess_mode="mostrecent")
 SECONDS = Histogram("andon_outbox_attempt_seconds", "Time of one attempt, look-up included")
 
 
@@ -64,11 +64,17 @@ class Sender:
         self._pause_until_ns = 0
         self._told: str | None = None
 
-    def run(self, stop: threading.Event, *, poll_s: float = 0.2) -> None:
-        """Deliver until `stop` is set; an order that is being sent is finished first. Never raises RecordsError."""
+    def run(
+        self, stop: threading.Event, *, poll_s: float = 0.2, beat: Callable[[], None] = lambda: None
+    ) -> None:
+        """Deliver until `stop` is set; an order that is being sent is finished first. Never raises RecordsError.
+
+        beat : called before every attempt, for a watchdog; an attempt takes up to two calls to the ERP.
+        """
         while not stop.is_set():
+            beat()
             try:
-                done = self.step()
+                done = self.step(most=1)
             except RecordsError as error:  # busy, disk full: orders stay where they are
                 self._tell(error.code, cause=str(error))
                 done = 0

@@ -157,12 +157,12 @@ def test_states_are_led_by_the_one_in_force(path: Path) -> None:
 def test_ledger_sums_hours_and_shards_and_shows_what_does_not_balance(path: Path, tmp_path: Path) -> None:
     second = tmp_path / "history" / "1.db"
     writer, other, reader = HistoryWriter(path, 0), HistoryWriter(second, 1), HistoryReader([path, second])
-    writer.write(outputs(1, ledger=ledger(1, 0, 0, 5)))
-    writer.write(outputs(2, ledger=ledger(2, 0, 0, 3, dead=1)))
-    writer.write(outputs(2, ledger=ledger(1, 0, 0, 5)))  # replayed in another cut
-    writer.write(outputs(3, ledger=ledger(3, 0, 1, 2)))
-    writer.write(outputs(4, ledger=ledger(4, -1, 1, 0, dead=3)))
-    other.write(outputs(4, shard=1, ledger=ledger(4, -1, 1, 0, dead=4)))
+    writer.write(outputs(1, ledger=[ledger(1, 0, 0, 5)]))
+    writer.write(outputs(2, ledger=[ledger(2, 0, 0, 3, dead=1)]))
+    writer.write(outputs(2, ledger=[ledger(1, 0, 0, 5)]))  # replayed in another cut
+    writer.write(outputs(3, ledger=[ledger(3, 0, 1, 2)]))
+    writer.write(outputs(4, ledger=[ledger(4, -1, 1, 0, dead=3)]))
+    other.write(outputs(4, shard=1, ledger=[ledger(4, -1, 1, 0, dead=4)]))
     unreadable, air = reader.ledger()
     assert (unreadable.asset, unreadable.dead) == ("", 7)
     assert (air.received, air.counted, air.dead, air.difference) == (11, 10, 1, 0)
@@ -180,7 +180,7 @@ def test_prune_keeps_the_state_in_force_and_what_still_runs(path: Path) -> None:
         1, windows=windows((0, 0, 0, 5.0), (0, 7200, 0, 6.0)),
         figures=[figure(0, 0, True, a=1.0), figure(3600, 0, False)],
         states=states((10, 6.0), (20, 11.0), (9000, 6.0)),
-        ledger=ledger(1, 0, 0, 5), latest=latest(0, 10, 1.0),
+        ledger=[ledger(1, 0, 0, 5)], latest=latest(0, 10, 1.0),
     ))  # fmt: skip
     assert writer.prune(2 * HOUR_NS) == 4
     assert reader.windows("cold/room1", "air", 10 * NS_PER_S, 0, 9 * HOUR_NS).start_ns == [2 * HOUR_NS]
@@ -223,7 +223,7 @@ def test_replaying_any_stretch_changes_nothing(
         log.append(outputs(
             offset, watermark_s=offset, windows=windows((0, slot * 10, revision, float(value))),
             figures=[figure(slot * 3600, revision, final, total=float(value))], latest=latest(0, tick, float(value)),
-            states=states((tick, float(value))), ledger=ledger(offset, 0, slot, value),
+            states=states((tick, float(value))), ledger=[ledger(offset, 0, slot, value)],
         ))  # fmt: skip
     crash = data.draw(st.integers(1, len(log)))
     resume = data.draw(st.integers(0, crash - 1))

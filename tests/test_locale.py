@@ -10,9 +10,9 @@ from pathlib import Path
 from string import Formatter
 
 import pytest
-from tree import PACKAGES, ROOT, parsed, python_files, shown
 
 from andon.i18n import LANGUAGES
+from tests.tree import PACKAGES, ROOT, parsed, python_files, shown
 
 LOCALE = ROOT / "andon" / "locale"
 HAN = re.compile(r"[\u4e00-\u9fff]")
@@ -90,34 +90,60 @@ def test_english_has_no_chinese():
 # Codes in the source
 
 
-def error_classes() -> set[str]:
-    """Names of AndonError and of every class below it in our packages."""
-    bases = {
-        node.name: {getattr(base, "id", getattr(base, "attr", "")) for base in node.bases}
+def called(node: ast.Call) -> str:
+    """The last part of the name that is called."""
+    return getattr(node.func, "id", getattr(node.func, "attr", ""))
+
+
+def error_classes() -> dict[str, set[str]]:
+    """AndonError and every class below it in our packages, with the parameters its own __init__ adds."""
+    classes = {
+        node.name: node
         for path in python_files(*PACKAGES)
         for node in ast.walk(parsed(path))
         if isinstance(node, ast.ClassDef)
     }
-    found = {"AndonError"}
-    while more := {name for name, of in bases.items() if of & found} - found:
+    found = {"AndonError": set[str]()}
+    while True:
+        more = {
+            name: set().union(*(found[base] for base in bases)) | added_by(node)
+            for name, node in classes.items()
+            if name not in found and (bases := {called_base(base) for base in node.bases} & found.keys())
+        }
+        if not more:
+            return found
         found |= more
-    return found
+
+
+def called_base(base: ast.expr) -> str:
+    """Name of a base class."""
+    return getattr(base, "id", getattr(base, "attr", ""))
+
+
+def added_by(node: ast.ClassDef) -> set[str]:
+    """Keywords that the class hands to `super().__init__` itself."""
+    return {
+        keyword.arg
+        for call in ast.walk(node)
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "__init__"
+        for keyword in call.keywords
+        if keyword.arg
+    }
 
 
 def coded_calls() -> Iterator[tuple[Path, ast.Call, str]]:
     """(file, call, code) of every error raised and every text asked for by a constant code."""
-    names = error_classes() | {"translate"}
+    names = error_classes().keys() | {"translate", "Words"}
     for path in python_files(*PACKAGES):
         for node in ast.walk(parsed(path)):
             if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
-                name = getattr(node.func, "id", getattr(node.func, "attr", ""))
                 code = node.args[0].value
-                if name in names and isinstance(code, str) and CODE.match(code):
+                if called(node) in names and isinstance(code, str) and CODE.match(code):
                     yield path, node, code
 
 
 def test_errors_are_found_in_the_source():
-    assert {"AndonError", "ConfigError", "SourceError"} <= error_classes()
+    assert {"AndonError", "ConfigError", "SourceError"} <= error_classes().keys()
     assert any(code.startswith("spool.") for _, _, code in coded_calls())
 
 
@@ -129,11 +155,13 @@ def test_every_code_in_the_source_has_a_text():
 
 def test_every_call_gives_the_parameters_of_its_text():
     """A text with {path} raised without path= would fail while it is shown."""
-    texts = whole("en")
+    texts, classes = whole("en"), error_classes()
     faults = []
     for path, call, code in coded_calls():
-        given = {keyword.arg for keyword in call.keywords}
-        lacking = parameters(texts.get(code, "")) - given  # type: ignore[operator]  # None in given means **params
+        if called(call) == "Words":  # takes its parameters as a mapping
+            continue
+        given = {keyword.arg for keyword in call.keywords} | classes.get(called(call), set())
+        lacking = parameters(texts.get(code, "")) - given
         if lacking and None not in given:
             faults.append(f"{shown(path)}:{call.lineno}: {code} without {sorted(lacking)}")
     assert faults == [], "\n".join(faults)

@@ -16,6 +16,7 @@ from andon.config.load import load_plant
 from andon.errors import ConfigError
 from andon.logs import set_up_logs
 from andon.secrets import REDACTED, Secret, read_secret
+from tests.test_config import BASE
 
 VALUE = "whsec_C2FVsBQIhrscChlQIMV5"
 
@@ -78,8 +79,6 @@ def test_unusable_files_are_named(tmp_path: Path, content: bytes | None) -> None
 
 
 def test_config_dump_and_logs_do_not_hold_it(tmp_path: Path) -> None:
-    from test_config import BASE
-
     file = tmp_path / "erp.secret"
     file.write_text(VALUE)
     file.chmod(0o644)

@@ -10,7 +10,8 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from tree import PACKAGES, ROOT, project_files, shown
+
+from tests.tree import PACKAGES, ROOT, project_files, shown
 
 OURS = "andon-stream"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from tree import project_files, python_files, shown
+
+from tests.tree import project_files, python_files, shown
 
 # Written backwards, so that this file does not hold what it looks for.
 MACHINES = [word[::-1] for word in ("/krow/", "/toor/", "/mraf/", "/r/pmt/", "sleehw/tpo/", "yrarbil.")]

@@ -78,12 +78,17 @@ def _windows(draft: Draft) -> Iterator[Problem]:
         return
     pane_ns = round(windows.pane_s * NS_PER_S)
     sizes: list[tuple[Loc, float]] = [(("windows", "sizes_s", n), size) for n, size in enumerate(windows.sizes_s)]
+    sizes += [
+        (("windows", "hopping_s", n, part), length) for n, pair in enumerate(windows.hopping_s)
+        for part, length in enumerate(pair)
+    ]  # fmt: skip
     for loc, size in [*sizes, (("windows", "figures_s"), windows.figures_s)]:
         size_ns = round(size * NS_PER_S)
         if pane_ns <= 0 or size_ns <= 0 or size_ns % pane_ns:
             yield Problem("config.not_multiple", draft.document.place(loc), found=size, pane=windows.pane_s)
-    if len(set(windows.sizes_s)) < len(windows.sizes_s):
-        yield Problem("config.repeated", draft.document.place(("windows", "sizes_s")), found=shown(windows.sizes_s))
+    all_sizes = (*windows.sizes_s, *(size for size, _ in windows.hopping_s))
+    if len(set(all_sizes)) < len(all_sizes):
+        yield Problem("config.repeated", draft.document.place(("windows", "sizes_s")), found=shown(all_sizes))
 
 
 def _templates(draft: Draft) -> Iterator[Problem]:

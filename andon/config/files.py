@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -140,7 +139,7 @@ def _add_files(document: Document, key: str, value: object, origin: Origin, chai
         document.problems.append(Problem("config.not_globs", origin.place((key,)), found=shown(value)))
         return
     for index, pattern in enumerate(value):
-        found = list(_matches(chain[-1].parent, pattern))
+        found = _matches(chain[-1].parent, pattern)
         if not found:
             place = origin.place((key, index))
             document.problems.append(Problem("config.no_file", place, found=shown(pattern)))
@@ -153,8 +152,11 @@ def _add_files(document: Document, key: str, value: object, origin: Origin, chai
     document.origins.setdefault((key,), Origin(origin.file, (key,), origin.lines))
 
 
-def _matches(folder: Path, pattern: str) -> Iterator[Path]:
+def _matches(folder: Path, pattern: str) -> list[Path]:
     base, relative = folder, pattern
     if Path(pattern).is_absolute():
         base, relative = Path("/"), pattern.lstrip("/")
-    yield from sorted(path.resolve() for path in base.glob(relative) if path.is_file())
+    try:
+        return sorted(path.resolve() for path in base.glob(relative) if path.is_file())
+    except (ValueError, OSError):  # "/", "a**b", a folder that may not be read: nothing matches
+        return []

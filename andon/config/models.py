@@ -74,6 +74,9 @@ class Windows(Section):
 
     pane_s: float = Field(10.0, gt=0, description="Unit of windows, s; divides every size.")
     sizes_s: tuple[float, ...] = Field((10.0, 60.0), description="Tumbling windows of every numeric series, s.")
+    hopping_s: tuple[tuple[float, float], ...] = Field(
+        (), description="Hopping windows of every numeric series: pairs of size and hop, s. None has another's size."
+    )
     figures_s: float = Field(3600.0, gt=0, description="Length of OEE and cold-chain windows, s.")
 
 

@@ -139,7 +139,7 @@ def _type(annotation: object) -> str:
         return f"table of {_type(inside[1])} by {_type(inside[0])}"
     if hasattr(annotation, "__metadata__"):
         return _type(get_args(annotation)[0])
-    return {str: "text", int: "whole number", float: "number", bool: "true or false"}[annotation]  # type: ignore[index]
+    return {str: "text", int: "whole number", float: "number", bool: "true or false"}[annotation]  # type: ignore[index]  # a type that is not listed here has to fail
 
 
 def write(folder: Path) -> list[Path]:

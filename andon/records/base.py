@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy import Connection, Engine, insert, select, update
 
 from andon.clock import Clock
+from andon.errors import RecordsError
 from andon.records import schema
 from andon.records.actors import Actor
 from andon.records.anchors import EVERY_NS, EVERY_RECORDS, Anchor, append_anchor
@@ -107,10 +108,14 @@ class RecordsBase:
 
     def close(self) -> None:
         """Anchor the audit trail and let the connections go; a later use opens again."""
-        if self._engine is not None:
+        if self._engine is None:
+            return
+        try:
             self.anchor()
-            self._engine.dispose()
-            self._engine = None
+        except RecordsError as error:  # a disk that failed must not hide why the caller is closing
+            log.warning("audit.anchor_failed", error=error.code)
+        self._engine.dispose()
+        self._engine = None
 
     def __enter__(self) -> Self:
         return self.open()

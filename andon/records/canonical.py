@@ -53,7 +53,7 @@ def alarm_key(site: str, asset: str, tag: str, rule_id: str, start_ns: int) -> s
     """Identity of an alarm: 20 lower-case base32 characters (100 bits), fit for SAP's external reference.
 
     >>> alarm_key("szh1", "cold/room1", "air", "cold-room-high", 1767225600000000000)
-    'c535fcsagajppfm3rjws'
+    'ym74oiixtjfwe4x7jr6y'
     """
     told = f"{site}|{asset}|{tag}|{rule_id}|{start_ns}"
     return base64.b32encode(hashlib.sha256(told.encode()).digest()).decode().lower()[:20]

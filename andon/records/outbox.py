@@ -78,13 +78,7 @@ class OutboxRecords(RecordsBase):
         with self.writing() as tx:
             row = _load(tx, item.order_key, self.site)
             held = bool(row["fence"] == item.fence and row["state"] == "leased")
-            tx.connection.execute(
-                insert(schema.delivery).values(
-                    order_key=item.order_key, attempt=item.attempt, site=self.site, at_ns=tx.now_ns,
-                    revision=item.revision, outcome=result.outcome if held else "fenced", status=result.status,
-                    error=result.error,
-                )
-            )  # fmt: skip
+            _note_attempt(tx, item, result, result.outcome if held else "fenced")
             if held and result.outcome == "retry":
                 self._retry(tx, row, result)
             elif held and result.outcome == "parked":
@@ -101,9 +95,7 @@ class OutboxRecords(RecordsBase):
             row = _load(tx, order_key, self.site)
             if row["state"] != "parked":
                 raise RecordsError("records.not_parked", key=order_key, state=row["state"])
-            _save(
-                tx, order_key, {"state": "pending", "next_at_ns": tx.now_ns, "failures": 0, "refusals": 0}, seen=True
-            )
+            _save(tx, order_key, {"state": "pending", "next_at_ns": tx.now_ns, "failures": 0, "refusals": 0}, seen=True)
             tx.audit(
                 actor, "outbox.released", "order", order_key, row["revision"],
                 old={"state": "parked"}, new={"state": "pending"}, reason=reason,
@@ -208,6 +200,18 @@ def _due(site: str, now_ns: int, lease_s: float) -> Any:
     )  # fmt: skip
     query = select(schema.outbox).where(table.site == site, or_(waiting, abandoned), ~earlier)
     return query.order_by(table.position).limit(1)
+
+
+def _note_attempt(tx: Tx, item: OutboxItem, result: DeliveryResult, outcome: str) -> None:
+    table = schema.delivery
+    told = exists().where(table.c.order_key == item.order_key, table.c.attempt == item.attempt)
+    if not tx.connection.execute(select(told)).scalar():  # a result told twice is noted once
+        tx.connection.execute(
+            insert(table).values(
+                order_key=item.order_key, attempt=item.attempt, site=tx.site, at_ns=tx.now_ns, revision=item.revision,
+                outcome=outcome, status=result.status, error=result.error,
+            )
+        )  # fmt: skip
 
 
 def _load(tx: Tx, order_key: str, site: str) -> RowMapping:

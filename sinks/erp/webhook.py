@@ -170,7 +170,7 @@ def _seconds(retry_after: str | None, now_ns: int) -> float | None:
             wait_s = parsedate_to_datetime(retry_after).timestamp() - now_ns / NS_PER_S
         except ValueError:
             return None
-    return min(max(wait_s, 0.0), LONGEST_RETRY_AFTER_S) if wait_s == wait_s else None  # noqa: PLR0124 - NaN
+    return min(max(wait_s, 0.0), LONGEST_RETRY_AFTER_S) if wait_s == wait_s else None
 
 
 def _judged(status: int, content: bytes, retry_after_s: float | None) -> dict[str, object]:

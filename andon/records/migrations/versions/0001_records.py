@@ -169,7 +169,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["order_key"], ["alarm.key"], name=op.f("fk_outbox_order_key")),
         sa.PrimaryKeyConstraint("order_key", name=op.f("pk_outbox")),
     )
-    op.create_index(op.f("ix_outbox_site_asset_state_position"), "outbox", ["site", "asset", "state", "position"], unique=False)
+    op.create_index(
+        op.f("ix_outbox_site_asset_state_position"), "outbox", ["site", "asset", "state", "position"], unique=False
+    )
     op.create_index(op.f("ix_outbox_site_change_seq"), "outbox", ["site", "change_seq"], unique=False)
     op.create_index(op.f("ix_outbox_site_state_position"), "outbox", ["site", "state", "position"], unique=False)
     op.create_table(

@@ -1,0 +1,1 @@
+"""What people look at: the control room, and Grafana dashboards as code."""

@@ -1,0 +1,45 @@
+// One alarm: why in a plain sentence, what it means, what to do, its trend, its evidence, its history, its ERP record.
+
+import { h } from "../dom.js";
+import { has, t } from "../i18n.js";
+import { alarmState, assetLink, erp, lastedText, limitText, mark, panel, peakText, time, waiting } from "../parts.js";
+import { resource, state } from "../store.js";
+import { acknowledgeButton, commentButton } from "./acknowledge.js";
+import { trendPanel } from "./line.js";
+
+export function alarmDetail(key) {
+  const one = resource(`/api/v1/alarms/${encodeURIComponent(key)}`, 3000);
+  if (!one.data) return waiting(one);
+  const alarm = one.data;
+  const asset = state.plant.byPath.get(alarm.asset);
+  const series = asset?.series.find((s) => s.tag === alarm.tag);
+  const fact = (name, ...what) => h("div", { key: name }, h("dt", null, t(`fact.${name}`)), h("dd", null, ...what));
+  return h("div.alarm-view", null,
+    h("header.view-head", null, h("h1", null, mark(alarm, "big"), alarm.rule_name), h("div.buttons", null, commentButton(alarm), acknowledgeButton(alarm, { class: "primary" }))),
+    h(`section.why.edge-p${alarm.priority_number}`, null, h("p", null, alarm.why),
+      h("dl.reasons", null,
+        alarm.consequence ? fact("consequence", alarm.consequence) : null,
+        alarm.response ? fact("response", alarm.response) : null)),
+    h("div.grid.two", null,
+      panel(t("facts"), null, h("dl.facts-list", null,
+        fact("asset", asset ? assetLink(alarm.asset) : alarm.asset, h("span.path", null, ` ${alarm.asset}/${alarm.tag}`)),
+        fact("priority", mark(alarm), " ", t(`priority.${alarm.priority}`)),
+        fact("state", alarmState(alarm), alarm.active ? ` · ${t("active")}` : ` · ${t("over")}`),
+        fact("start", time(alarm.start_ms, { date: "always" })),
+        fact("confirmed", time(alarm.confirmed_ms, { date: "always" })),
+        fact("cleared", alarm.active ? t("still_active") : time(alarm.cleared_ms, { date: "always" })),
+        fact("duration", lastedText(alarm)),
+        fact("limit", limitText(alarm)), fact("peak", peakText(alarm)),
+        fact("raises", t(`raises.${alarm.raises}`)),
+        fact("erp", erp(alarm.erp), alarm.erp?.error ? h("p.error", null, alarm.erp.error) : null),
+        alarm.ack ? fact("ack", alarm.ack.by, " · ", time(alarm.ack.ms), alarm.ack.comment ? h("q", null, alarm.ack.comment) : null) : null)),
+      panel(t("history"), null, h("ol.transitions", null, alarm.transitions.map((step) => h("li", { key: step.seq },
+        time(step.ms), h("b", null, t(`transition.${step.kind}`)), h("span.by", null, step.actor),
+        step.revision > 1 ? h("span.rev", null, t("revision", { n: step.revision })) : null,
+        step.comment ? h("q", null, step.comment) : null))))),
+    asset && series?.kind === "number" ? trendPanel(asset, series, { wide: true, height: 280 }) : null,
+    panel(t("evidence"), null, h("dl.facts-list.evidence", null,
+      fact("key", h("code", null, alarm.key)),
+      fact("rule", h("code", null, alarm.rule_id), " ", h("code.dim", null, alarm.rule_version)),
+      Object.entries(alarm.evidence).map(([name, what]) => h("div", { key: name }, h("dt", null, has(`evidence_name.${name}`) ? t(`evidence_name.${name}`) : name), h("dd", null, h("code", null, typeof what === "object" ? JSON.stringify(what) : String(what))))))));
+}

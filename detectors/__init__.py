@@ -1,0 +1,1 @@
+"""Online anomaly detectors and the calibration of their scores. Pure, like operators."""

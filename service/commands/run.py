@@ -1,0 +1,53 @@
+"""`andon run`: the service of a site."""
+
+from __future__ import annotations
+
+import typer
+
+from andon.clock import SystemClock
+from service.options import clock_arguments, stop_on_signals
+from service.terminal import CONFIG, DATA, ConfigOption, DataOption, plant_of, say
+
+LOOK_S = 0.2
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("run", help="cli.run.help", epilog="cli.run.example")(run)
+
+
+def run(config: ConfigOption = CONFIG, data: DataOption = DATA) -> None:
+    """Run until SIGTERM or Ctrl-C, then drain."""
+    from andon.datafolder import DataFolder
+    from andon.records import Records
+    from service.rules import register_rules
+    from service.supervisor import Supervisor, site_parts
+    from service.web.auth import check_binding
+
+    stop = stop_on_signals()
+    plant = plant_of(config)
+    site, shards = plant.config.site, plant.config.transport.shards
+    folder = DataFolder(data)
+    folder.create(site.id, shards)
+    with folder.lock():
+        with Records(folder.records_db, site.id, SystemClock(), zone=site.timezone) as records:
+            check_binding(plant.config.web, records)
+            register_rules(plant, records)
+            token = None if records.has_users() else _token(records)
+        supervisor = Supervisor(
+            folder, site_parts(config, data, shards, clock_arguments(0, 0, 0.0), sender=plant.config.erp is not None)
+        )
+        supervisor.start()
+        web = plant.config.web
+        say("run.started", url=f"http{'s' if web.tls_cert else ''}://{web.host}:{web.port}/{token or ''}")
+        while not stop.wait(LOOK_S):
+            supervisor.poll()
+        say("run.draining")
+        supervisor.stop()
+
+
+def _token(records) -> str:  # type: ignore[no-untyped-def]  # Records: imported late
+    """A way in for a site without users, which may listen on loopback only."""
+    from andon.records import SYSTEM_SUPERVISOR
+
+    return f"?token={records.issue_one_time_token(SYSTEM_SUPERVISOR, name='First operator', user_id='first')}"

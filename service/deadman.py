@@ -1,0 +1,112 @@
+"""The dead-man process: raises an alarm when a part of Andon itself shows no sign of life.
+
+    python -m service.deadman --config plant.toml --data data
+
+It shares nothing with the parts it watches but the folder of their signs and the records, so it still speaks when
+the flow cannot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from andon import heartbeat
+from andon.clock import Clock, SystemClock
+from andon.conditions import ConditionChange
+from andon.config.load import load_plant
+from andon.datafolder import DataFolder
+from andon.errors import RecordsError
+from andon.logs import set_up_logs
+from andon.readings import NS_PER_S
+from andon.records import SYSTEM_SUPERVISOR, Records
+from service.options import parser, stop_on_signals
+
+SILENT_S = 20.0  # longer than a restart takes, shorter than anybody should be left without alarms
+EVERY_S = 1.0
+RULE = "andon-silent"
+log = structlog.get_logger()
+
+
+@dataclass
+class DeadMan:
+    """Which parts are silent, and the changes that says. Pure: ages and time are arguments."""
+
+    expected: Sequence[str]
+    silent_since: dict[str, int] = field(default_factory=dict)
+
+    def look(self, ages_s: Mapping[str, float | None], now_ns: int) -> list[ConditionChange]:
+        """Ages of the parts' last signs of life, s (None: never seen) -> raised and cleared."""
+        changes = []
+        for part in self.expected:
+            age_s = ages_s.get(part)
+            silent = age_s is None or age_s > SILENT_S
+            since_ns = self.silent_since.get(part)
+            if silent and since_ns is None:
+                start_ns = now_ns - round((age_s or SILENT_S) * NS_PER_S)
+                self.silent_since[part] = start_ns
+                changes.append(_change(part, start_ns, now_ns, None))
+            elif not silent and since_ns is not None:
+                del self.silent_since[part]
+                changes.append(_change(part, since_ns, now_ns, now_ns))
+        return changes
+
+
+def _change(part: str, start_ns: int, now_ns: int, cleared_ns: int | None) -> ConditionChange:
+    out_s = (now_ns - start_ns) / NS_PER_S
+    return ConditionChange(
+        kind="raised" if cleared_ns is None else "cleared", asset=f"andon/{part}", tag="alive", rule_id=RULE,
+        rule_version="1", raises="none", priority="critical", condition="stale", limit=SILENT_S, unit="s",
+        start_ns=start_ns, confirmed_ns=start_ns + round(SILENT_S * NS_PER_S), cleared_ns=cleared_ns, peak=out_s,
+        out_s=out_s, offset=0,
+    )  # fmt: skip
+
+
+def expected_parts(shards: int, *, sender: bool) -> list[str]:
+    """Parts that give signs of life.
+
+    >>> expected_parts(2, sender=True)
+    ['flow-0', 'flow-1', 'sender']
+    """
+    return [f"flow-{shard}" for shard in range(shards)] + (["sender"] if sender else [])
+
+
+def watch(data: DataFolder, records: Records, man: DeadMan, clock: Clock) -> None:
+    """One look; a database that cannot be written is tried again at the next one."""
+    folder = heartbeat.folder(data)
+    ages = {part: heartbeat.age_s(folder / part) for part in man.expected}
+    before = dict(man.silent_since)
+    changes = man.look(ages, clock.now_ns())
+    if not changes:
+        return
+    for change in changes:
+        log.error("deadman.changed", part=change.asset, kind=change.kind)
+    try:
+        records.apply_conditions(changes, SYSTEM_SUPERVISOR)
+    except RecordsError:
+        man.silent_since = before
+        log.exception("deadman.not_recorded")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run until SIGTERM. Parts get `SILENT_S` to start before they count as silent."""
+    options = parser("service.deadman").parse_args(argv)
+    stop = stop_on_signals()
+    set_up_logs("dead-man")
+    plant = load_plant(options.config).config
+    data = DataFolder(options.data)
+    data.open(plant.site.id)
+    man = DeadMan(expected_parts(plant.transport.shards, sender=plant.erp is not None))
+    clock = SystemClock()
+    stop.wait(SILENT_S)
+    with Records(data.records_db, plant.site.id, clock, zone=plant.site.timezone) as records:
+        while not stop.is_set():
+            watch(data, records, man, clock)
+            stop.wait(EVERY_S)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

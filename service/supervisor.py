@@ -1,0 +1,171 @@
+"""Starts the processes of a site, restarts what ends, drains on SIGTERM.
+
+Every part is a process of its own, so that one that hangs or dies takes nothing with it. A child that ends is
+started again after 0.5 s, then 1, 2 ... 30 s; a minute alive forgets the count. A flow that has not polled for
+`STALLED_S` (a stepped clock can put it to sleep) is killed: its state is safe at any instant.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from andon import heartbeat
+from andon.datafolder import DataFolder
+
+BACKOFF_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+SETTLED_S = 60.0
+STALLED_S = 30.0
+DRAIN_S = 20.0
+LOG_BYTES = 20_000_000
+_PR_SET_PDEATHSIG = 1
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A process to keep running. Parts stop in ascending `stop_order`, those of one number together.
+
+    watched: its sign of life (state/alive/<name>) is looked at. once: not started again after exit status 0.
+    """
+
+    name: str
+    argv: Sequence[str]
+    stop_order: int = 1
+    watched: bool = False
+    once: bool = False
+
+
+@dataclass
+class _Child:
+    part: Part
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    failures: int = 0
+    due: float = 0.0
+    restarts: int = 0
+    done: bool = False
+
+
+class Supervisor:
+    """Keeps parts running until `stop`. Use from the main thread: children die with the thread that started them."""
+
+    def __init__(self, data: DataFolder, parts: Sequence[Part]) -> None:
+        self._data = data
+        self._children = [_Child(part) for part in parts]
+
+    def start(self) -> None:
+        """Start every part."""
+        for child in self._children:
+            self._spawn(child)
+
+    def poll(self) -> None:
+        """Look after the parts once: notice ends and stalls, start again what is due."""
+        now = time.monotonic()
+        for child in self._children:
+            if child.process is None:
+                if now >= child.due and not child.done:
+                    child.restarts += 1
+                    self._spawn(child)
+                continue
+            status = child.process.poll()
+            if status is not None:
+                self._ended(child, status, now)
+            elif now - child.started > SETTLED_S:
+                child.failures = 0
+            if status is None and child.part.watched and now - child.started > STALLED_S:
+                age = heartbeat.age_s(heartbeat.folder(self._data) / child.part.name)
+                if age is not None and age > STALLED_S:
+                    log.error("supervisor.stalled", part=child.part.name, seconds=round(age))
+                    child.process.kill()
+
+    def pids(self) -> dict[str, int]:
+        """Process id of each part that runs now."""
+        return {child.part.name: child.process.pid for child in self._children if child.process is not None}
+
+    def restarts(self) -> dict[str, int]:
+        """How often each part was started again."""
+        return {child.part.name: child.restarts for child in self._children}
+
+    def done(self, name: str) -> bool:
+        """Whether a part that runs once has come to its end."""
+        return any(child.part.name == name and child.done for child in self._children)
+
+    def stop(self, names: Sequence[str] | None = None) -> None:
+        """SIGTERM in stop order and wait; what does not drain in `DRAIN_S` is killed (nothing is lost by it)."""
+        chosen = [child for child in self._children if names is None or child.part.name in names]
+        for order in sorted({child.part.stop_order for child in chosen}):
+            group = [child for child in chosen if child.part.stop_order == order]
+            for child in group:
+                if child.process is not None:
+                    child.process.terminate()
+            deadline = time.monotonic() + DRAIN_S
+            for child in group:
+                self._wait(child, deadline)
+        self._children = [child for child in self._children if child not in chosen]
+
+    def _wait(self, child: _Child, deadline: float) -> None:
+        if child.process is None:
+            return
+        try:
+            child.process.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            log.warning("supervisor.killed", part=child.part.name)
+            child.process.kill()
+            child.process.wait()
+
+    def _spawn(self, child: _Child) -> None:
+        path = self._data.logs / f"{child.part.name}.log"
+        if path.exists() and path.stat().st_size > LOG_BYTES:
+            path.replace(path.with_suffix(".log.1"))
+        with path.open("ab") as out:
+            child.process = subprocess.Popen(  # noqa: S603 - our own modules
+                list(child.part.argv), stdin=subprocess.DEVNULL, stdout=out, stderr=out, preexec_fn=_die_with_parent
+            )
+        child.started = time.monotonic()
+
+    def _ended(self, child: _Child, status: int, now: float) -> None:
+        if child.part.once and status == 0:
+            child.process, child.done = None, True
+            return
+        pause = BACKOFF_S[min(child.failures, len(BACKOFF_S) - 1)]
+        log.warning("supervisor.ended", part=child.part.name, status=status, again_in_s=pause)
+        child.failures += 1
+        child.process, child.due = None, now + pause
+
+
+def python(module: str, *arguments: object) -> list[str]:
+    """Command line of one of our modules.
+
+    >>> python("service.ticker", "--data", "d")[1:]
+    ['-m', 'service.ticker', '--data', 'd']
+    """
+    return [sys.executable, "-m", module, *map(str, arguments)]
+
+
+def site_parts(config: Path, data: Path, shards: int, clock: Sequence[str], *, sender: bool) -> list[Part]:
+    """The processes of a site: a flow a shard, ticker, sender, web, dead-man. clock: arguments of the plant's clock."""
+    common = ("--config", config, "--data", data)
+    parts = [Part("ticker", python("service.ticker", *common, *clock), 1)]
+    parts += [
+        Part(f"flow-{shard}", python("flows.plant", *common, "--shard", shard), 2, watched=True)
+        for shard in range(shards)
+    ]
+    if sender:
+        parts.append(Part("sender", python("service.sender", *common), 3))
+    parts.append(Part("web", python("service.web", *common, *clock), 3))
+    parts.append(Part("dead-man", python("service.deadman", *common), 3))
+    return parts
+
+
+def _die_with_parent() -> None:
+    """Children end with the supervisor, however it ends; they drain as on any SIGTERM."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

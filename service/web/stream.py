@@ -1,0 +1,117 @@
+"""Server-sent events: changed alarms as they are committed, and once a second the pulse of the plant.
+
+Alarm events carry `id:` = the change number of the records, so a browser that comes back (Last-Event-ID) gets what it
+missed, each alarm once in its newest form. Delivery: at least once while connected; nothing is skipped. The pulse has
+no id; it is the whole overview, so the last one is enough.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+import anyio
+import orjson
+from anyio import to_thread
+from fastapi import APIRouter, Query, Request
+from sse_starlette.event import ServerSentEvent
+from sse_starlette.sse import EventSourceResponse
+
+from andon.errors import AccessError, AndonError
+from andon.records import require
+from service.web.alarm_view import alarm_json
+from service.web.api import counts, room_of, session_of
+from service.web.errors import WebError
+from service.web.plant_view import Now, overview_json
+from service.web.room import Room
+
+EVERY_S = 1.0
+SLOW_EVERY_S = 5.0  # ledger, dead letters and orders are counted less often than values are read
+SESSION_CHECK_S = 10.0
+MOST_STREAMS = 100
+
+router = APIRouter(prefix="/api/v1")
+
+
+class Pulse:
+    """The overview, read once for all who watch."""
+
+    def __init__(self, room: Room) -> None:
+        self.room, self.streams = room, 0
+        self._lock = anyio.Lock()
+        self._made = self._counted = float("-inf")
+        self._text = ""
+        self._counts: dict[str, Any] = {}
+
+    async def text(self) -> str:
+        """JSON not older than `EVERY_S`."""
+        async with self._lock:
+            if time.monotonic() - self._made >= EVERY_S * 0.9:
+                self._text = await to_thread.run_sync(self._read)
+                self._made = time.monotonic()
+            return self._text
+
+    def _read(self) -> str:
+        if time.monotonic() - self._counted >= SLOW_EVERY_S:
+            self._counts = counts(self.room)
+            self._counted = time.monotonic()
+        overview = overview_json(self.room, Now.read(self.room))
+        return orjson.dumps({**overview, **self._counts}, option=orjson.OPT_SERIALIZE_NUMPY).decode()
+
+
+@router.get("/stream")
+async def stream(request: Request, after: Annotated[int | None, Query(ge=0, le=2**53)] = None) -> EventSourceResponse:
+    """Events "alarms" (with id), "pulse", and "bye" when the session has ended.
+
+    Goes on after the header Last-Event-ID, else after `after`, else from now.
+    """
+    require(session_of(request), "view")
+    pulse: Pulse = request.app.state.pulse
+    if pulse.streams >= MOST_STREAMS:
+        raise WebError("page.too_many_streams", most=MOST_STREAMS)
+    last = request.headers.get("last-event-id", "")
+    start = int(last) if last.isdigit() and len(last) < 17 else after
+    return EventSourceResponse(_events(request, pulse, start), ping=15, send_timeout=30)
+
+
+async def _events(request: Request, pulse: Pulse, start: int | None) -> AsyncIterator[ServerSentEvent]:
+    room, language = room_of(request), request.state.language
+    seq = await to_thread.run_sync(room.records.change_head) if start is None else start
+    checked = time.monotonic()
+    pulse.streams += 1
+    try:
+        while True:
+            if time.monotonic() - checked >= SESSION_CHECK_S:
+                checked = time.monotonic()
+                if not await _still_in(request, room):
+                    yield ServerSentEvent("{}", event="bye")
+                    return
+            changes, seq = await to_thread.run_sync(_changes, room, seq, language)
+            if changes is not None:
+                yield ServerSentEvent(changes, event="alarms", id=str(seq))
+            yield ServerSentEvent(await pulse.text(), event="pulse")
+            await anyio.sleep(EVERY_S)
+    finally:
+        pulse.streams -= 1
+
+
+def _changes(room: Room, seq: int, language: str) -> tuple[str | None, int]:
+    rows = room.records.changes_since(seq, limit=200)
+    if not rows:
+        return None, seq
+    now_ns = room.now_ns()
+    alarms = [alarm_json(room, alarm, language, now_ns) for alarm in rows]
+    return orjson.dumps({"alarms": alarms}).decode(), rows[-1].change_seq
+
+
+async def _still_in(request: Request, room: Room) -> bool:
+    """Whether the session lives. Watching is no activity, except where the service was told that it is."""
+    token, touch = request.state.session_token, not request.app.state.access.idle_lock
+    try:
+        await to_thread.run_sync(lambda: room.records.session(token, touch=touch))
+    except AccessError:
+        return False
+    except AndonError:  # the database is busy or away: no reason to throw people out
+        return True
+    return True

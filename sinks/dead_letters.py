@@ -1,0 +1,214 @@
+"""Dead letters of a shard: what could not become a reading, with its raw bytes, reason and place in the log.
+
+A row of the file is what one step of the flow gave out, compressed as columns, so ten thousand bad messages cost
+little more than one. Kept to `cap_mb` and `retention_d`; at the cap the oldest go, which is counted and logged.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import zlib
+from collections import Counter as Tally
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+from prometheus_client import Counter
+
+from andon.errors import SourceError
+from andon.readings import I32, I64, U8, DeadLetters, Reason
+
+DAY_NS = 86_400_000_000_000
+_SCHEMA = """
+create table if not exists batch (
+    first integer not null, last integer not null, n integer not null, min_received_ns integer not null,
+    max_received_ns integer not null, size integer not null, crc integer not null, body blob not null,
+    primary key (last, first));
+create table if not exists tally (reason integer primary key, n integer not null) without rowid;
+create table if not exists redriven (offset integer not null, line integer not null, primary key (offset, line))
+    without rowid;
+create table if not exists dropped (id integer primary key check (id = 1), n integer not null);
+"""
+_COLUMNS = (("offset", np.int64), ("line", np.int32), ("received_ns", np.int64), ("reason", np.uint8))
+_Unpacked = tuple[I64, I32, I64, U8, list[str], list[bytes]]  # offset, line, received_ns, reason, names, raw
+_stored = Counter("andon_dead_letters_total", "Rows that could not become readings.", ["reason"])
+_dropped = Counter("andon_dead_letters_dropped_total", "Dead letters that left because the store reached its cap.")
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One dead letter as people see it. path: asset-path/tag where it could be read, else empty."""
+
+    shard: int
+    offset: int
+    line: int
+    received_ns: int
+    reason: str
+    path: str
+    raw: bytes
+    redriven: bool
+
+
+class DeadLetterStore:
+    """One writer process a file; any number of readers. Threads may share an object."""
+
+    def __init__(self, path: Path, shard: int, cap_mb: float, retention_d: float) -> None:
+        self.path, self.shard = path, shard
+        self._cap, self._keep_ns = round(cap_mb * 1_000_000), round(retention_d * DAY_NS)
+        self._lock = threading.Lock()
+        self._db: sqlite3.Connection | None = None
+
+    def write(self, dead: DeadLetters, paths: Sequence[str]) -> None:
+        """Store the dead letters of one step; paths: asset-path/tag by series id. On disk when it returns."""
+        if not len(dead):
+            return
+        raw = list(dead.raw)
+        body = _pack(dead, raw, ["" if one < 0 else paths[one] for one in dead.series.tolist()])
+        offsets, received = dead.offset, dead.received_ns
+        row = (
+            int(offsets.min()), int(offsets.max()), len(raw), int(received.min()), int(received.max()), len(body),
+            zlib.crc32(body), body,
+        )  # fmt: skip
+        tally = np.bincount(dead.reason)
+        with self._lock, self._connection() as db:
+            db.execute("begin immediate")
+            db.execute("insert or replace into batch values (?,?,?,?,?,?,?,?)", row)
+            self._trim(db, int(received.max()))
+            self._add(db, tally, 1)
+            db.execute("commit")
+        for reason in np.flatnonzero(tally).tolist():
+            _stored.labels(Reason(reason).name).inc(int(tally[reason]))
+
+    def truncate_after(self, offset: int) -> None:
+        """Forget what came from messages after `offset`: the flow is about to replay them."""
+        if not self.path.exists():
+            return
+        with self._lock, self._connection() as db:
+            db.execute("begin immediate")
+            for body in [row[0] for row in db.execute("select body from batch where first > ?", (offset,))]:
+                self._add(db, np.bincount(_unpack(body)[3]), -1)
+            db.execute("delete from batch where first > ?", (offset,))
+            db.execute("commit")
+
+    def list(self, limit: int = 100, reason: str | None = None) -> list[DeadLetter]:
+        """The newest dead letters first, of one reason or of all."""
+        found: list[DeadLetter] = []
+        if not self.path.exists():
+            return found
+        with self._lock, self._connection() as db:
+            marks = set(db.execute("select offset, line from redriven"))
+            for body in (row[0] for row in db.execute("select body from batch order by last desc")):
+                for one in self._letters(body, marks):
+                    if reason is None or one.reason == reason:
+                        found.append(one)
+                        if len(found) == limit:
+                            return found
+        return found
+
+    def counts(self) -> dict[str, int]:
+        """Dead letters kept or dropped so far by reason, all that were ever stored."""
+        if not self.path.exists():
+            return {}
+        with self._lock, self._connection() as db:
+            return {Reason(reason).name: n for reason, n in db.execute("select reason, n from tally where n > 0")}
+
+    def dropped(self) -> int:
+        """How many left at the cap."""
+        if not self.path.exists():
+            return 0
+        with self._lock, self._connection() as db:
+            return sum(n for (n,) in db.execute("select n from dropped"))
+
+    def get(self, offset: int, line: int) -> DeadLetter | None:
+        """One dead letter by its place in the log; None when it is not kept."""
+        if not self.path.exists():
+            return None
+        with self._lock, self._connection() as db:
+            marks = set(db.execute("select offset, line from redriven where offset = ?", (offset,)))
+            for (body,) in db.execute("select body from batch where first <= ? and last >= ?", (offset, offset)):
+                for one in self._letters(body, marks):
+                    if (one.offset, one.line) == (offset, line):
+                        return one
+        return None
+
+    def mark_redriven(self, offset: int, line: int) -> None:
+        """Remember that its bytes went into the log again."""
+        with self._lock, self._connection() as db:
+            db.execute("insert or ignore into redriven values (?, ?)", (offset, line))
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            if self._db is not None:
+                self._db.close()
+                self._db = None
+
+    def _letters(self, body: bytes, marks: set[tuple[int, int]]) -> Iterator[DeadLetter]:
+        """The dead letters of one stored step, newest first."""
+        offset, line, received_ns, reason, names, raw = _unpack(body)
+        for at in range(len(raw) - 1, -1, -1):
+            place = int(offset[at]), int(line[at])
+            yield DeadLetter(
+                self.shard, *place, int(received_ns[at]), Reason(int(reason[at])).name, names[at], raw[at],
+                place in marks,
+            )  # fmt: skip
+
+    def _trim(self, db: sqlite3.Connection, now_ns: int) -> None:
+        db.execute("delete from batch where max_received_ns < ?", (now_ns - self._keep_ns,))
+        (size,) = db.execute("select coalesce(sum(size), 0) from batch").fetchone()
+        gone = 0
+        while size > self._cap:
+            row = db.execute("select rowid, size, n from batch order by last limit 1").fetchone()
+            db.execute("delete from batch where rowid = ?", row[:1])
+            size, gone = size - row[1], gone + row[2]
+        if gone:
+            db.execute("insert into dropped values (1, ?) on conflict do update set n = n + excluded.n", (gone,))
+            _dropped.inc(gone)
+            log.error("dead_letters.cap_reached", shard=self.shard, dropped=gone, cap_bytes=self._cap)
+
+    @staticmethod
+    def _add(db: sqlite3.Connection, tally: NDArray[np.int64], sign: int) -> None:
+        rows = [(reason, sign * int(tally[reason])) for reason in np.flatnonzero(tally).tolist()]
+        db.executemany("insert into tally values (?, ?) on conflict do update set n = n + excluded.n", rows)
+
+    def _connection(self) -> sqlite3.Connection:
+        """The open file; in autocommit mode, so `with` only rolls back what a failure left open."""
+        if self._db is None:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            db = sqlite3.connect(self.path, timeout=10.0, isolation_level=None, check_same_thread=False)
+            db.execute("pragma journal_mode=wal")
+            db.execute("pragma synchronous=full")
+            db.executescript(_SCHEMA)
+            self._db = db
+        return self._db
+
+
+def _pack(dead: DeadLetters, raw: Sequence[bytes], names: Sequence[str]) -> bytes:
+    """Columns, sizes of the texts, texts; compressed as one."""
+    paths = [name.encode() for name in names]
+    sizes = [np.array([len(one) for one in texts], np.uint32) for texts in (raw, paths)]
+    columns = [np.array([len(raw)], np.uint32), *(getattr(dead, name) for name, _ in _COLUMNS), *sizes]
+    packed = [np.ascontiguousarray(column).tobytes() for column in columns]
+    return zlib.compress(b"".join([*packed, *raw, *paths]), 1)
+
+
+def _unpack(body: bytes) -> _Unpacked:
+    try:
+        data = zlib.decompress(body)
+    except zlib.error as error:
+        raise SourceError("dead_letters.unreadable", cause=str(error)) from error
+    count, at = int(np.frombuffer(data, np.uint32, 1)[0]), 4
+    columns = []
+    for _, kind in (*_COLUMNS, ("raw sizes", np.uint32), ("name sizes", np.uint32)):
+        columns.append(np.frombuffer(data, kind, count, at))
+        at += columns[-1].nbytes
+    texts = []
+    for size in np.concatenate(columns[-2:]).tolist():
+        texts.append(data[at : at + size])
+        at += size
+    return (*columns[:4], [one.decode() for one in texts[count:]], texts[:count])  # type: ignore[return-value]

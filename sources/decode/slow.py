@@ -1,0 +1,143 @@
+"""The slow path: one row that Python's json must read. The row's text is JSON, the general path has checked that."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from andon.readings import NS_PER_MS, Reason, Status
+from andon.series import SeriesDictionary
+from sources.decode import stamps
+
+
+class SlowRow(NamedTuple):
+    """What became of a row: a reading, or an event (then `event` is its name), or dead for `reason`."""
+
+    reason: Reason | None = None
+    place: int = -1
+    time_ns: int = 0
+    value: float = math.nan
+    status: int = Status.GOOD
+    event: str | None = None
+    asset: str = ""
+    data: Mapping[str, object] = {}
+    tick: bool = False
+
+
+def read_row(raw: bytes, latest_ns: int, dictionary: SeriesDictionary, assets: frozenset[str]) -> SlowRow:
+    """Read one JSON object. latest_ns: a stamp beyond it is in the future. Never raises."""
+    row = json.loads(raw.decode(), parse_int=_integer)
+    if not _is_text(row):
+        return SlowRow(Reason.not_json)
+    if "event" in row:
+        return _event(row, latest_ns, assets)
+    if not all(name in row for name in ("ts", "asset", "tag", "value")):
+        return SlowRow(Reason.missing_field)
+    asset, tag = row["asset"], row["tag"]
+    if not isinstance(asset, str) or not isinstance(tag, str):
+        return SlowRow(Reason.wrong_type)
+    place = dictionary.place_of(asset, tag)
+    if place < 0:
+        return SlowRow(Reason.unknown_series)
+    spec = dictionary.declared[place]
+    reason, time_ns = _stamp(row["ts"], latest_ns)
+    unit = row.get("unit")
+    if reason is None and unit is not None:
+        reason = Reason.wrong_type if not isinstance(unit, str) else Reason.unit_mismatch if unit != spec.unit else None
+    status, value = Status.GOOD, math.nan
+    if reason is None:
+        reason, status = _quality(row.get("q"))
+    if reason is None:
+        reason, value = _value(row["value"], spec.kind, spec.states)
+        if math.isnan(value) or not spec.low <= value <= spec.high:
+            status = Status.BAD
+    return SlowRow(reason, place, time_ns, value, status)
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) <= 20 else float(digits)  # int() of a long text is slow, and refused above 4,300
+
+
+def _is_text(row: object) -> bool:
+    """No half of a surrogate pair: an escape can write one, but it is no character and no file could keep it."""
+    try:
+        json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _event(row: Mapping[str, object], latest_ns: int, assets: frozenset[str]) -> SlowRow:
+    name, asset, data = row["event"], row.get("asset"), row.get("data", {})
+    if not isinstance(name, str):
+        return SlowRow(Reason.wrong_type)
+    if "ts" not in row:
+        return SlowRow(Reason.missing_field)
+    if name == "tick":
+        ts = row["ts"]
+        if isinstance(ts, bool) or not isinstance(ts, int):
+            return SlowRow(Reason.stamp_unreadable)
+        reason, time_ns = _stamp(ts, latest_ns)
+        return SlowRow(reason, time_ns=time_ns, tick=True)
+    if "asset" not in row:
+        return SlowRow(Reason.unknown_event)
+    if not isinstance(asset, str):
+        return SlowRow(Reason.wrong_type)
+    if asset not in assets:
+        return SlowRow(Reason.unknown_event)
+    if not isinstance(data, dict) or not _is_finite(data):
+        return SlowRow(Reason.wrong_type)
+    reason, time_ns = _stamp(row["ts"], latest_ns)
+    return SlowRow(reason, time_ns=time_ns, event=name, asset=asset, data=data)
+
+
+def _is_finite(data: Mapping[str, object]) -> bool:
+    """No number beyond float64: what is stored of an event must be JSON again."""
+    try:
+        json.dumps(data, allow_nan=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _stamp(ts: object, latest_ns: int) -> tuple[Reason | None, int]:
+    time_ns = -1
+    if isinstance(ts, str):
+        status, time_ns = stamps.read_text(ts)
+        if status != stamps.OK:
+            return (Reason.stamp_naive if status == stamps.NAIVE else Reason.stamp_unreadable), 0
+    elif isinstance(ts, (int, float)) and not isinstance(ts, bool) and stamps.FIRST_MS <= ts < stamps.END_MS:
+        time_ns = ts * NS_PER_MS if isinstance(ts, int) else int(stamps.milliseconds(ts))
+    if time_ns < 0:
+        return Reason.stamp_unreadable, 0
+    return (None if time_ns <= latest_ns else Reason.stamp_in_future), time_ns
+
+
+def _quality(q: object) -> tuple[Reason | None, Status]:
+    if q is None:
+        return None, Status.GOOD
+    if isinstance(q, bool) or not isinstance(q, (int, float)) or not 0 <= q <= 0xFFFF_FFFF or q != int(q):
+        return Reason.wrong_type, Status.BAD
+    code = int(q)
+    if code <= 255:
+        return None, Status.GOOD if code >= 192 else Status.UNCERTAIN if code >= 64 else Status.BAD
+    return None, Status(min(code >> 30, 2))
+
+
+def _value(value: object, kind: str, states: tuple[str, ...]) -> tuple[Reason | None, float]:
+    if value is None:
+        return None, math.nan
+    if isinstance(value, str) and kind == "state":
+        return (None, float(states.index(value))) if value in states else (Reason.unknown_state, 0.0)
+    if isinstance(value, bool):
+        return (None if kind == "boolean" else Reason.wrong_type), float(value)
+    if not isinstance(value, (int, float)) or not math.isfinite(value):
+        return Reason.wrong_type, 0.0
+    number = float(value)
+    if kind == "boolean":
+        return (None if number in {0.0, 1.0} else Reason.wrong_type), number
+    if kind == "state":
+        return (None if number.is_integer() and 0 <= number < len(states) else Reason.unknown_state), number
+    return None, number

@@ -1,0 +1,294 @@
+"""The audit trail against somebody who has the file and a SQLite shell, and against its own writers."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
+
+from andon.clock import ManualClock
+from andon.readings import NS_PER_S
+from andon.records import SYSTEM_FLOW, Records, verify_audit
+from andon.records.anchors import Anchor, append_anchor, read_anchors
+from andon.records.audit import FIELDS, record_hash
+from andon.records.canonical import canonical, plain
+from tests.records_world import ADMIN, OPERATOR, START_NS, fresh, orders, raised
+
+GOOD = 60  # records in the good trail
+ANCHORED = (20, 40, GOOD)
+TEXTS = ("zone", "actor_id", "actor_name", "role", "terminal", "action", "object_type", "object_id", "reason", "new")
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory) -> Path:
+    """A trail of GOOD records with anchors at 20, 40 and its end."""
+    folder = tmp_path_factory.mktemp("good")
+    with fresh(folder) as records:
+        for number, change in enumerate(orders(GOOD // 2), start=1):
+            records.apply_conditions([change], SYSTEM_FLOW)
+            if number in (10, 20):
+                records.anchor()
+    assert [anchor.count for anchor in read_anchors(folder / "anchors.jsonl", "szh1")[0]] == list(ANCHORED)
+    return folder
+
+
+def copied(good: Path, folder: Path) -> Path:
+    for path in good.iterdir():
+        shutil.copy(path, folder / path.name)
+    return folder
+
+
+def shell(folder: Path) -> sqlite3.Connection:
+    """What an intruder has: the file, without the triggers."""
+    connection = sqlite3.connect(folder / "records.db", isolation_level=None)
+    connection.row_factory = sqlite3.Row
+    triggers = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")]
+    for trigger in triggers:
+        connection.execute(f"DROP TRIGGER {trigger}")
+    return connection
+
+
+def verdict(folder: Path):
+    records = Records(folder / "records.db", "szh1", ManualClock(START_NS)).open()
+    found = verify_audit(records)
+    records.engine.dispose()
+    return found
+
+
+def insert(connection, row) -> None:
+    marks = ", ".join("?" for _ in row)
+    connection.execute(f"INSERT INTO audit ({', '.join(row)}) VALUES ({marks})", list(row.values()))
+
+
+def rechain(connection, start: int) -> None:
+    """Give every record from `start` on a fitting hash again, and the head too."""
+    before = connection.execute("SELECT hash FROM audit WHERE seq = ?", (start - 1,)).fetchone()
+    previous = before["hash"] if before else "0" * 64
+    for row in connection.execute("SELECT * FROM audit WHERE seq >= ? ORDER BY seq", (start,)).fetchall():
+        changed = {**dict(row), "prev_hash": previous}
+        previous = record_hash(changed)
+        update = "UPDATE audit SET prev_hash = ?, hash = ? WHERE seq = ?"
+        connection.execute(update, (changed["prev_hash"], previous, row["seq"]))
+    count = connection.execute("SELECT count(*) FROM audit").fetchone()[0]
+    connection.execute("UPDATE site_head SET audit_hash = ?, audit_count = ?", (previous, count))
+
+
+def edit(connection, rng) -> int:
+    seq, column = rng.randint(1, GOOD), rng.choice((*TEXTS, "at_ns", "object_version", "old", "hash", "prev_hash"))
+    value = rng.choice(["other", "", "1"]) if column != "at_ns" else rng.randint(0, 2**60)
+    connection.execute(f"UPDATE audit SET {column} = ? WHERE seq = ?", (value, seq))
+    return seq
+
+
+def edit_to_bytes(connection, rng) -> int:
+    seq = rng.randint(1, GOOD)
+    connection.execute(f"UPDATE audit SET {rng.choice(TEXTS)} = ? WHERE seq = ?", (b"\xff\x00", seq))
+    return seq
+
+
+def delete(connection, rng) -> int:
+    seq = rng.randint(1, GOOD - 1)
+    connection.execute("DELETE FROM audit WHERE seq = ?", (seq,))
+    return seq
+
+
+def delete_and_close_up(connection, rng) -> int:
+    seq = rng.randint(1, GOOD - 1)
+    connection.execute("DELETE FROM audit WHERE seq = ?", (seq,))
+    for later in range(seq + 1, GOOD + 1):
+        connection.execute("UPDATE audit SET seq = ? WHERE seq = ?", (later - 1, later))
+    return seq
+
+
+def insert_between(connection, rng) -> int:
+    seq = rng.randint(1, GOOD)
+    row = dict(connection.execute("SELECT * FROM audit WHERE seq = ?", (seq,)).fetchone())
+    for later in range(GOOD, seq - 1, -1):
+        connection.execute("UPDATE audit SET seq = ? WHERE seq = ?", (later + 1, later))
+    row["actor_name"] = "Nobody"
+    row["hash"] = record_hash(row)
+    insert(connection, row)
+    # The new record fits after the one before it (unless an anchor knows better); the one it pushed away does not.
+    return seq if seq in ANCHORED else seq + 1
+
+
+def insert_at_zero(connection, rng) -> int:
+    row = dict(connection.execute("SELECT * FROM audit WHERE seq = 1").fetchone())
+    row["seq"] = -rng.randint(0, 3)
+    row["hash"] = record_hash(row)
+    insert(connection, row)
+    return 1
+
+
+def append_at_the_end(connection, _rng) -> int:
+    row = dict(connection.execute("SELECT * FROM audit WHERE seq = ?", (GOOD,)).fetchone())
+    row.update(seq=GOOD + 1, prev_hash=row["hash"], actor_name="Nobody")
+    row["hash"] = record_hash(row)
+    insert(connection, row)
+    return GOOD + 1
+
+
+def swap(connection, rng) -> int:
+    first, second = sorted(rng.sample(range(1, GOOD + 1), 2))
+    for old, new in ((first, -1), (second, first), (-1, second)):
+        connection.execute("UPDATE audit SET seq = ? WHERE seq = ?", (new, old))
+    return first
+
+
+def cut_tail(connection, rng) -> int:
+    seq = rng.randint(1, GOOD)
+    connection.execute("DELETE FROM audit WHERE seq >= ?", (seq,))
+    return seq
+
+
+def cut_tail_and_fix_the_head(connection, rng) -> int:
+    seq = cut_tail(connection, rng)
+    rechain(connection, seq)
+    before = connection.execute("SELECT hash FROM audit WHERE seq = ?", (seq - 1,)).fetchone()
+    connection.execute("UPDATE site_head SET audit_hash = ?", (before["hash"] if before else "0" * 64,))
+    return seq
+
+
+TAMPERS = [
+    edit, edit_to_bytes, delete, delete_and_close_up, insert_between, insert_at_zero, append_at_the_end, swap, cut_tail,
+    cut_tail_and_fix_the_head,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("tamper", TAMPERS, ids=lambda one: one.__name__)
+@pytest.mark.parametrize("seed", range(6))
+def test_tampering_is_found_and_the_first_bad_record_named(good, tmp_path, tamper, seed):
+    folder = copied(good, tmp_path)
+    connection = shell(folder)
+    first = tamper(connection, random.Random(f"{tamper.__name__}{seed}"))
+    connection.close()
+    found = verdict(folder)
+    assert not found.ok
+    assert found.first_bad == first, found
+    assert found.text("en") != found.code
+    assert str(first) in found.text("zh-CN")
+
+
+@pytest.mark.parametrize("seq", [1, 15, 20, 21, 39, 40, 41, GOOD])
+def test_a_rewritten_chain_is_caught_by_the_next_anchor(good, tmp_path, seq):
+    folder = copied(good, tmp_path)
+    connection = shell(folder)
+    connection.execute("UPDATE audit SET reason = 'it was somebody else' WHERE seq = ?", (seq,))
+    rechain(connection, seq)
+    connection.close()
+    found = verdict(folder)
+    anchor = next(count for count in ANCHORED if count >= seq)
+    assert (found.ok, found.code, found.first_bad) == (False, "audit.rewritten", anchor)
+    assert found.params["since"] <= seq
+
+
+def test_without_anchors_a_rewritten_chain_passes(good, tmp_path):
+    """The control: this is what anchors are for."""
+    folder = copied(good, tmp_path)
+    (folder / "anchors.jsonl").unlink()
+    connection = shell(folder)
+    connection.execute("UPDATE audit SET reason = 'it was somebody else' WHERE seq = 30")
+    rechain(connection, 30)
+    connection.close()
+    assert verdict(folder).ok
+
+
+def test_the_good_trail_passes(good, tmp_path):
+    found = verdict(copied(good, tmp_path))
+    assert (found.ok, found.records, found.anchors, found.first_bad) == (True, GOOD, 3, None)
+    assert str(GOOD) in found.text("en")
+
+
+def test_an_old_copy_brought_back_is_found(tmp_path):
+    with fresh(tmp_path) as records:
+        records.apply_conditions(orders(5), SYSTEM_FLOW)
+    shutil.copy(tmp_path / "records.db", tmp_path / "old.db")
+    with fresh(tmp_path) as records:
+        records.apply_conditions(orders(9)[5:], SYSTEM_FLOW)
+    shutil.copy(tmp_path / "old.db", tmp_path / "records.db")
+    found = verdict(tmp_path)
+    assert (found.code, found.first_bad) == ("audit.cut", 11)
+    with fresh(tmp_path) as records:  # and written on, past the old anchors
+        for change in range(50, 60):
+            records.apply_conditions([raised(change)], SYSTEM_FLOW)
+    assert verdict(tmp_path).code == "audit.rewritten"
+
+
+def test_anchors_come_every_thousand_records_and_every_quarter_hour(tmp_path):
+    clock = ManualClock(START_NS)
+    records = fresh(tmp_path, clock)
+    for start in range(0, 1100, 100):
+        records.apply_conditions(orders(1100)[start : start + 100], SYSTEM_FLOW)
+    assert [anchor.count for anchor in read_anchors(records.anchors_path, "szh1")[0]] == [1000, 2000]
+    clock.advance(15 * 60)
+    records.set_state("a", 1, ADMIN)
+    assert [anchor.count for anchor in read_anchors(records.anchors_path, "szh1")[0]][-1] == 2201
+    records.close()
+    assert len(read_anchors(records.anchors_path, "szh1")[0]) == 3  # nothing new since
+
+
+def test_a_torn_anchor_line_is_told_and_the_next_one_stands_alone(tmp_path):
+    path = tmp_path / "anchors.jsonl"
+    append_anchor(path, Anchor("szh1", 1, "a" * 64, START_NS))
+    with path.open("ab") as file:
+        file.write(b'{"count":2,"ro')
+    append_anchor(path, Anchor("szh1", 3, "b" * 64, START_NS))
+    append_anchor(path, Anchor("other", 4, "b" * 64, START_NS))
+    anchors, unreadable = read_anchors(path, "szh1")
+    assert ([anchor.count for anchor in anchors], unreadable) == ([1, 3], [2])
+
+
+def test_an_unwritable_anchor_does_not_undo_the_change(tmp_path):
+    records = Records(tmp_path / "records.db", "szh1", ManualClock(START_NS), anchors=tmp_path / "gone" / "a.jsonl")
+    with records:
+        records.apply_conditions([raised()], SYSTEM_FLOW)
+    assert len(records.alarms()) == 1
+    records.close()
+
+
+def test_every_field_is_under_the_hash(good):
+    connection = sqlite3.connect(good / "records.db")
+    connection.row_factory = sqlite3.Row
+    row = dict(connection.execute("SELECT * FROM audit WHERE seq = 7").fetchone())
+    connection.close()
+    assert set(FIELDS) == set(row) - {"hash"}
+    assert record_hash(row) == row["hash"]
+    for field in FIELDS:
+        assert record_hash({**row, field: "x"}) != row["hash"]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(-1e15, 1e15) | st.just(float("inf")) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(JSON)
+def test_any_content_has_canonical_bytes_that_read_back(value):
+    first = canonical(value)
+    assert canonical(json.loads(first)) == first
+    assert rfc8785.dumps(plain(value)) == first
+
+
+def test_stamps_survive_beyond_the_range_of_json_numbers():
+    assert canonical({"at": 1_767_225_600_123_456_789}) == b'{"at":"1767225600123456789"}'
+    assert canonical({"x": float("nan"), "y": 2**53 - 1}) == b'{"x":"NaN","y":9007199254740991}'.replace(b"NaN", b"nan")
+
+
+def test_each_act_of_a_person_is_in_the_trail_with_zone_and_time(tmp_path):
+    with fresh(tmp_path) as records:
+        records.apply_conditions([raised()], SYSTEM_FLOW)
+        records.clock.advance(3)
+        records.acknowledge(records.alarms()[0].key, OPERATOR, "seen")
+        last = records.audit_trail(newest=True, limit=1)[0]
+        assert (last.at_ns, last.zone, last.seq) == (START_NS + 3 * NS_PER_S, "Asia/Shanghai", 3)
+        assert [one.seq for one in records.audit_trail(after=1, limit=1)] == [2]
+        assert {one.object_id for one in records.audit_trail(object_id=last.object_id)} == {last.object_id}

@@ -1,0 +1,218 @@
+"""Backup and restore: consistent copies of a moving target, nothing put back that is not what was saved."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from bytewax.recovery import init_db_dir
+
+from andon.clock import ManualClock, SystemClock
+from andon.datafolder import DataFolder
+from andon.errors import DataFolderError
+from andon.readings import NS_PER_S
+from andon.slots import SlotFiles
+from service import backups
+from service.backups import back_up, read_backup
+from sources.spool import Spool
+from tests.command_line import Terminal, andon, audit_actions, site
+
+__all__ = ["andon", "site"]  # fixtures
+CLOCK = ManualClock(1_767_225_600 * NS_PER_S)
+
+
+def bodies(first: int, last: int) -> list[bytes]:
+    return [b"%d" % number for number in range(first, last + 1)]
+
+
+def everything(spool: Spool, after: int = 0) -> list[bytes]:
+    reader = spool.reader(after)
+    messages = []
+    while got := reader.read(1000, 10**9):
+        messages += got
+    reader.close()
+    return [message.body for message in messages]
+
+
+@pytest.fixture
+def filled(site: DataFolder) -> DataFolder:
+    """Something in every part."""
+    with Spool(site.spool(0), 0, CLOCK, segment_bytes=100_000) as spool:
+        for begin in range(1, 20_001, 1000):
+            spool.append(bodies(begin, begin + 999))
+    site.recovery(0).mkdir(parents=True)
+    init_db_dir(site.recovery(0), 1)
+    SlotFiles(site.slots(0)).write(b"state" * 1000)
+    for path in (site.history_db(0), site.dead_letters_db(0)):
+        with closing(sqlite3.connect(path)) as db:
+            db.execute("pragma journal_mode=wal")
+            db.execute("create table t (x)")
+            db.execute("insert into t values (1)")
+            db.commit()
+    site.journal(0).mkdir()
+    (site.journal(0) / "0.open.arrow").write_bytes(b"rows")
+    (site.path / "state" / "alive").mkdir()
+    (site.path / "state" / "alive" / "flow-0").write_text("1")
+    return site
+
+
+def test_backup_and_restore_bring_everything_back(andon: Terminal, filled: DataFolder) -> None:
+    answer = json.loads(andon("backup", "b", "--json"))
+    assert answer["files"] > 8
+    manifest = read_backup(Path("b"))
+    names = {entry.path for entry in manifest.files}
+    assert {"instance.json", "records/records.db", "journal/0/0.open.arrow", "state/0/slots/0.slot"} <= names
+    assert not [name for name in names if name.endswith(("-wal", "-shm", "lock")) or "alive" in name]
+    assert audit_actions(filled) == ["backup"]
+
+    filled.path.rename("lost")
+    andon("restore", "b", "--reason", "disk replaced", "--by", "Wang Min")
+    restored = DataFolder(Path("data"))
+    assert restored.open("szh1").shards == 1
+    assert restored.path.stat().st_mode & 0o777 == 0o700
+    with Spool(restored.spool(0), 0, CLOCK) as spool:
+        assert everything(spool) == bodies(1, 20_000)
+    with closing(sqlite3.connect(restored.history_db(0))) as db:
+        assert db.execute("select x from t").fetchall() == [(1,)]
+    assert (restored.slots(0) / "0.slot").read_bytes() == b"state" * 1000
+    # the backup's own audit record came after the copy was made
+    assert audit_actions(restored) == ["restore"]
+    assert not Path("data.restoring").exists()
+
+
+def test_restore_replaces_only_when_told_and_keeps_the_old_folder(andon: Terminal, filled: DataFolder) -> None:
+    andon("backup", "b")
+    (filled.path / "journal" / "0" / "1.open.arrow").write_bytes(b"later")
+    andon("restore", "b", "--reason", "x", status=1)
+    assert "--replace" in andon.err
+    andon("restore", "b", "--replace", "--reason", "x")
+    assert Path("data.before-restore-1/journal/0/1.open.arrow").read_bytes() == b"later"
+    assert not Path("data/journal/0/1.open.arrow").exists()
+    andon("restore", "b", "--replace", "--reason", "x")
+    assert Path("data.before-restore-2").is_dir()
+
+
+def test_restore_refuses_a_running_service(andon: Terminal, filled: DataFolder) -> None:
+    andon("backup", "b")
+    with filled.lock():
+        andon("restore", "b", "--replace", "--reason", "x", status=1)
+    assert "in use" in andon.err
+    assert audit_actions(filled) == ["backup"]
+
+
+@pytest.mark.usefixtures("filled")
+def test_restore_needs_a_reason_and_the_right_site(andon: Terminal) -> None:
+    andon("backup", "b")
+    andon("restore", "b", "--data", "new", status=1)
+    andon("init", "other", "--site", "other")
+    andon("restore", "b", "--data", "new", "--config", "other/plant.toml", "--reason", "x", status=1)
+    assert "belongs to site 'szh1'" in andon.err
+    assert not Path("new").exists()
+
+
+@pytest.mark.parametrize("damage", ["edit", "remove", "add", "manifest", "no manifest"])
+@pytest.mark.usefixtures("filled")
+def test_a_backup_that_is_not_what_was_saved_is_refused(andon: Terminal, damage: str) -> None:
+    andon("backup", "b")
+    victim = Path("b/data/records/records.db")
+    if damage == "edit":
+        content = bytearray(victim.read_bytes())
+        content[100] ^= 1
+        victim.write_bytes(content)
+    elif damage == "remove":
+        victim.unlink()
+    elif damage == "add":
+        Path("b/data/records/more.db").touch()
+    elif damage == "manifest":
+        Path("b/manifest.json").write_text("{}")
+    else:
+        Path("b/manifest.json").unlink()
+    andon("restore", "b", "--data", "new", "--reason", "x", status=1)
+    assert andon.err.startswith("error: b: ")
+    assert not Path("new").exists()
+    assert not Path("new.restoring").exists()
+
+
+@pytest.mark.usefixtures("filled")
+def test_backup_goes_only_into_an_empty_folder(andon: Terminal) -> None:
+    Path("b").mkdir()
+    Path("b/x").touch()
+    andon("backup", "b", status=1)
+    assert [entry.name for entry in Path("b").iterdir()] == ["x"]
+
+
+def test_backup_while_the_spool_is_written_and_released(filled: DataFolder, tmp_path: Path) -> None:
+    """The copied log has no hole and reaches at least to where the copied state stood."""
+    stop = threading.Event()
+    appended = 20_000
+
+    def traffic() -> None:
+        nonlocal appended
+        with Spool(filled.spool(0), 0, CLOCK, segment_bytes=100_000) as spool:
+            reader = spool.reader(0)
+            while not stop.is_set():
+                spool.append(bodies(appended + 1, appended + 500))
+                appended += 500
+                for message in reader.read(700, 10**9)[-1:]:
+                    reader.release(message.offset - 300)
+            reader.close()
+
+    writer = threading.Thread(target=traffic)
+    writer.start()
+    try:
+        for number in range(3):
+            at_start = appended
+            manifest = back_up(filled, tmp_path / f"b{number}", SystemClock())
+            assert manifest == read_backup(tmp_path / f"b{number}")
+            with Spool(tmp_path / f"b{number}" / "data" / "spool" / "0", 0, CLOCK) as copy:
+                got = everything(copy, copy.first_offset() - 1)
+                assert got == bodies(copy.first_offset(), copy.last_offset())
+                assert copy.last_offset() >= at_start
+    finally:
+        stop.set()
+        writer.join()
+
+
+def test_slots_that_were_used_again_meanwhile_are_copied_again(
+    filled: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (store,) = filled.recovery(0).glob("*.sqlite3")
+
+    def snapshot(epoch: int) -> None:
+        with closing(sqlite3.connect(store)) as db:
+            db.execute("insert into snaps values ('', 'engine', '0', ?, null)", (epoch,))
+            db.commit()
+
+    snapshot(10)
+    copy_file, copies = backups._copy_file, []
+
+    def slow(source: Path, target: Path) -> bool:
+        if source.suffix == ".slot":
+            copies.append(source)
+            if len(copies) == 1:
+                snapshot(14)  # four epochs went by: the slot may hold other bytes than snapshot 10 names
+        return copy_file(source, target)
+
+    monkeypatch.setattr(backups, "_copy_file", slow)
+    back_up(filled, tmp_path / "b", SystemClock())
+    assert len(copies) == 2
+    with closing(sqlite3.connect(tmp_path / "b/data/state/0/recovery" / store.name)) as db:
+        assert db.execute("select max(snap_epoch) from snaps").fetchone() == (14,)
+
+
+def test_backup_gives_up_on_what_never_stands_still(
+    filled: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counter: Iterator[int] = iter(range(10**6))
+    names = backups._names
+    monkeypatch.setattr(backups, "_names", lambda folder: [*names(folder), f"gone-{next(counter)}"])
+    monkeypatch.setattr(backups, "_copy_file", lambda _source, _target: False)
+    with pytest.raises(DataFolderError) as caught:
+        back_up(filled, tmp_path / "b", SystemClock())
+    assert caught.value.code == "backup.unsteady"
+    assert not (tmp_path / "b" / "manifest.json").exists()

@@ -1,0 +1,87 @@
+"""The engine against its twin over random rules, logs, cuts and restarts."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.condition_logs import LIMITS, Tick, run_engine, run_naive, some_log, some_rules
+
+ALL_CONDITIONS = ("above", "below", "outside", "anomaly", "stale", "stuck")
+
+
+@pytest.fixture(scope="module")
+def seen():
+    """What the random logs made happen, over all seeds of this file."""
+    return Counter()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_long_random_logs(seed, seen):
+    rng = random.Random(seed)
+    configurations = [some_rules(rng) for _ in range(3)]
+    log = some_log(rng, 1500)
+    cuts = set(rng.sample(range(1500), rng.choice((0, 20, 700))))
+    restarts = {place: rng.randrange(3) for place in rng.sample(range(1500), rng.choice((0, 2, 30)))}
+    changes = run_engine(configurations, log, cuts, restarts)
+    assert changes == run_naive(configurations, log, restarts)
+    for change in changes:
+        by_tick = isinstance(log[change.offset], Tick)
+        seen[change.condition, change.kind, "late" if change.found_late else "live", "tick" if by_tick else "row"] += 1
+
+
+def test_the_random_logs_reach_everything(seen):
+    """Not one of these may be missing, else the comparison above proves less than it says."""
+    wanted = [
+        (condition, kind, lane, by)
+        for condition in ALL_CONDITIONS
+        for kind in ("raised", "cleared")
+        for lane in ("live", "late")
+        for by in ("row", "tick")
+    ]
+    impossible = {
+        ("stale", "raised", "live", "row"), ("stale", "cleared", "live", "tick"),
+        ("stuck", "raised", "live", "tick"), ("stuck", "cleared", "live", "tick"), ("stuck", "raised", "late", "tick"),
+        *(("stale", kind, "late", by) for kind in ("raised", "cleared") for by in ("row", "tick")),
+    }  # fmt: skip
+    assert {one for one in wanted if not seen[one]} == impossible
+    assert len(LIMITS) == len(ALL_CONDITIONS)
+
+
+@given(st.randoms(use_true_random=False), st.integers(1, 60), st.data())
+@settings(max_examples=60)
+def test_any_cut_and_any_restart_give_the_same_changes(rng, length, data):
+    rules = some_rules(rng)
+    log = some_log(rng, length)
+    cuts = data.draw(st.sets(st.integers(0, length)))
+    restarts = dict.fromkeys(data.draw(st.sets(st.integers(0, length), max_size=4)), 0)
+    whole = run_engine([rules], log, set(), {})
+    assert run_engine([rules], log, cuts, restarts) == whole
+    assert run_naive([rules], log, {}) == whole
+
+
+@given(st.randoms(use_true_random=False), st.integers(1, 120), st.data())
+@settings(max_examples=60)
+def test_changed_rules_at_any_place(rng, length, data):
+    configurations = [some_rules(rng, 3) for _ in range(3)]
+    log = some_log(rng, length)
+    restarts = data.draw(st.dictionaries(st.integers(0, length), st.integers(0, 2), max_size=6))
+    assert run_engine(configurations, log, set(), restarts) == run_naive(configurations, log, restarts)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_start_is_an_identity(seed):
+    """No two conditions of one rule, series and lane are told with the same start; each is cleared at most once."""
+    rng = random.Random(1000 + seed)
+    log = [one._replace(series=0) if not isinstance(one, Tick) else one for one in some_log(rng, 4000)]
+    changes = run_engine([some_rules(rng, 6, least=3)], log, set(), {})
+    told = Counter((change.kind, change.rule_id, change.found_late, change.start_ns) for change in changes)
+    raised = {key[1:] for key in told if key[0] == "raised"}
+    assert changes
+    assert {key[1:] for key in told if key[0] == "cleared"} <= raised
+    live = Counter({key: count for key, count in told.items() if not key[2]})
+    assert max(live.values(), default=0) == 1
