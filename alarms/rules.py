@@ -97,20 +97,25 @@ def unit_of(kind: Kind, series_unit: str) -> str:
     return "s" if kind in {Kind.STALE, Kind.STUCK} else series_unit
 
 
+#: How people write the UCUM codes that they would not recognise; the others stand as they are.
+_SYMBOLS = {"1": "", "Cel": "°C", "[degF]": "°F", "deg": "°", "Ohm": "Ω"}
+
+
 def why_params(change: ConditionChange) -> dict[str, str]:
-    """What the sentences of `why` name, as text: numbers with at most 6 digits, minutes with one decimal."""
-    seconds = change.condition in {"stale", "stuck"}
-    value = change.evidence.get("value")
+    """What the sentences of `why` name, as text: quantities with 6 digits and their unit, minutes.
+
+    asset, tag, limit, peak, minutes; value: the last (stale) or the unmoving (stuck) value from the evidence;
+    allowed_minutes: the time of a stale or stuck rule.
+    """
+    value, limit = change.evidence.get("value"), change.limit
     return {
         "asset": change.asset,
         "tag": change.tag,
-        "limit": _number(change.limit),
-        "limit_minutes": _number(round((change.limit or 0.0) / 60, 1)) if seconds else "",
-        "unit": change.unit,
-        "peak": _number(change.peak),
-        "minutes": _number(round(change.out_s / 60, 1)),
-        "value": _number(value) if isinstance(value, float) else "?",
-        "value_unit": str(change.evidence.get("value_unit", change.unit)),
+        "limit": _quantity(limit, change.unit),
+        "peak": _quantity(change.peak, change.unit),
+        "minutes": _quantity(round(change.out_s / 60, 1), "1"),
+        "allowed_minutes": _quantity(None if limit is None else round(limit / 60, 1), "1"),
+        "value": _quantity(value if isinstance(value, float) else None, str(change.evidence.get("value_unit", "1"))),
     }
 
 
@@ -119,8 +124,11 @@ def why(change: ConditionChange, language: str | None = None) -> str:
     return translate(f"alarms.why.{change.condition}", language, **why_params(change))
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.6g}"
+def _quantity(value: float | None, unit: str) -> str:
+    if value is None:
+        return "?"
+    number = f"{value:.0f}" if 1e6 <= abs(value) < 1e15 else f"{value:.6g}"
+    return f"{number} {_SYMBOLS.get(unit, unit)}".rstrip()
 
 
 def plain(value: float) -> float | None:

@@ -56,9 +56,9 @@ def carry_over(before: NDArray[np.void], now: Sequence[tuple[str, int]], ids: Se
     now    : (rule id, index) of the rules that apply to the series today.
     returns: LANE[2m]: the rules of now, then removed ones that still have a condition open.
 
-    The rule of a lane is the one its state belongs to: unchanged, all goes on. Changed or removed, a confirmed condition
-    goes on under its old rule with the new one (or none) as `next`; everything else starts afresh and keeps only
-    what was told last, because that is the identity of an alarm and must not come twice.
+    The rule of a lane is the one its state belongs to: unchanged, all goes on. Changed or removed, a confirmed
+    condition goes on under its old rule with the new one (or none) as `next`; everything else starts afresh and keeps
+    only what was told last, because that is the identity of an alarm and must not come twice.
     """
     half = len(before) // 2
     named = np.maximum(before["rule"], before["next"]).reshape(2, half).max(axis=0).tolist()  # NONE: nothing left

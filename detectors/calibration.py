@@ -2,13 +2,13 @@
 
 Model of the upper tail of a nonconformity z > 0: -log10 P(Z > z) = (z / q) ** k. q is the value that one row in ten
 exceeds, found by stochastic approximation in the log domain; k follows from the mean log excess over q, as in Hill's
-estimator: k = 1 is an exponential tail, 1.65 a Gaussian one, less than 1 a heavier one. Below q the same formula gives
-0..1. A run of consecutive exceedances counts like its harmonic number, since correlated rows are not new evidence.
+estimator: k = 1 is an exponential tail, 1.5 a Gaussian one, less than 1 a heavier one. Below q the same formula gives
+0..1. In a run of consecutive exceedances the n-th counts for n ** -0.7: correlated rows are not new evidence.
 
 Rejected: a log histogram per stream (48 counts and a sum over them for each look-up; twice the time, ten times the
 memory, no better on recorded series); a plain Hill (Pareto) tail: Gaussian noise then needs 16 sigma for 1e-6.
 
-numba notices edits of the file that holds a kernel, not of the ones it calls: after an edit here, touch robust.py.
+numba notices edits of the file that holds a kernel, not of those it calls: after an edit here, touch robust_kernel.py.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from numba import njit
 
 TAIL = 0.1  # share of rows above q
 EXCESS_AT_ONE = 0.31  # mean log excess of an exponential tail over its 0.9 quantile, winsorised as below
-EXCESS_LEAST = 0.19  # k at most 1.63: nothing is believed to have a lighter tail than Gaussian noise
+EXCESS_LEAST = 0.19  # k at most 1.63, hardly more than Gaussian noise has: no tail is believed to be lighter
 EXCESS_LIMIT = 3.5  # an excess counts for at most so many mean excesses
+RUN_POWER = 0.7  # the n-th exceedance in a row weighs n ** -RUN_POWER
 PRIOR_ROWS = 30.0  # the prior mean excess weighs as much as so many exceedances
 EXCESS_RATE = 0.0005  # slowest learning rate of the mean excess, per exceedance
 
@@ -47,5 +48,5 @@ def learn_tail(
     if above <= 0.0:
         return q - rate * TAIL, excess, (run - 0.5 if run > 1.0 else 0.0)
     run += 1.0
-    weight = max(EXCESS_RATE, 1.0 / (PRIOR_ROWS + TAIL * seen)) / run
+    weight = max(EXCESS_RATE, 1.0 / (PRIOR_ROWS + TAIL * seen)) / run**RUN_POWER
     return q + rate * (1.0 - TAIL), excess + weight * (min(above, limit * excess) - excess), run

@@ -80,6 +80,12 @@ class ShardEngine:
         self._count_dead(decoded.dead, dead_begin, len(decoded.dead))
         return self._outputs(messages)
 
+    @property
+    def newest_ns(self) -> int:
+        """Newest event time of any series, ns; 0 before the first reading."""
+        seen = self._windows.newest_ns[self._windows.seen > 0]
+        return int(seen.max()) if len(seen) else 0
+
     def set_aside(self, message: Message) -> ShardOutputs:
         """Make a message that failed before a dead letter, without touching any other state."""
         one = np.array([message.offset], np.int64), np.zeros(1, np.int32), np.array([message.received_ns], np.int64)
@@ -190,8 +196,7 @@ class ShardEngine:
 
     def _outputs(self, messages: Sequence[Message]) -> ShardOutputs:
         out = self._out
-        if self._windows.count:
-            self._watermark_ns = max(self._watermark_ns, int(self._windows.newest_ns.max()))
+        self._watermark_ns = max(self._watermark_ns, self.newest_ns)
         return ShardOutputs(
             shard=self.shard,
             first_offset=messages[0].offset if messages else 0,

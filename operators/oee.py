@@ -93,8 +93,16 @@ def oee_ratios(parts: Mapping[str, float | None]) -> dict[str, float | bool | No
     speed_flag: P > 1, that is a wrong cycle time, counts made during a stop or missing run time; count_flag: more
     good items than items. Flagged ratios are kept as they are: clipped to 1 they would hide the fault.
 
-    >>> shift = {"calendar_s": 480.0, "pbt_s": 420.0, "apt_s": 373.0, "unknown_s": 0.0, "pq": 19271.0, "gq": 18848.0,
-    ...          "pri_pq_s": 19271 / 60, "pri_gq_s": 18848 / 60}
+    >>> shift = {
+    ...     "calendar_s": 480.0,
+    ...     "pbt_s": 420.0,
+    ...     "apt_s": 373.0,
+    ...     "unknown_s": 0.0,
+    ...     "pq": 19271.0,
+    ...     "gq": 18848.0,
+    ...     "pri_pq_s": 19271 / 60,
+    ...     "pri_gq_s": 18848 / 60,
+    ... }
     >>> [round(oee_ratios(shift)[name], 4) for name in ("A", "P", "Q", "OEE", "TEEP")]
     [0.8881, 0.8611, 0.978, 0.7479, 0.6544]
     """

@@ -4,8 +4,10 @@ A backup is a folder with `data/`, the files in the layout of the data folder, a
 each. The manifest is written last, so a backup that was cut off has none and is refused.
 
 Order makes the copy usable. State is copied before what it refers to grows on: a state that is older than spool,
-journal and records is replayed forward, as after a crash, and everything it writes again has the same keys. Only the
-spool also loses rows at its old end, so its segments are copied once before the state as well.
+journal and records is replayed forward, as after a crash, and everything it writes again has the same keys. The spool
+also loses segments at its old end; when one that was there before the state was copied is gone afterwards, both are
+copied anew. Rejected: copying the spool before and after the state, with the two merged. A segment that was half full
+at the first copy, then filled and was let go before the second, left a hole in the log.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from andon.errors import DataFolderError
 from andon.readings import NS_PER_S
 
 FORMAT = 1
-ORDER = ("spool", "state", "journal", "spool", "dead-letters", "history", "records")
+ORDER = ("journal", "dead-letters", "history", "records")  # after state and spool
 SQLITE_MAGIC = b"SQLite format 3\x00"
 SKIPPED = ("-wal", "-shm", "-journal", ".new", "lock")
 NOT_KEPT = ("alive", "metrics")  # of running processes, worth nothing to the next
@@ -74,12 +76,11 @@ def back_up(folder: DataFolder, target: Path, clock: Clock, progress: Progress =
     data = target / "data"
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     target.chmod(0o700)
+    progress("state, spool")
+    _copy_state_and_log(folder.path, data)
     for part in ORDER:
         progress(part)
-        if part == "state":
-            _copy_state(folder.path / part, data / part)
-        else:
-            _copy_tree(folder.path / part, data / part)
+        _copy_tree(folder.path / part, data / part)
     shutil.copyfile(folder.instance_json, data / folder.instance_json.name)
     files = tuple(_entry(data, path) for path in sorted(data.rglob("*")) if path.is_file())
     made = datetime.fromtimestamp(clock.now_ns() // NS_PER_S, UTC).isoformat()
@@ -148,6 +149,30 @@ def _copy_tree(source: Path, target: Path) -> None:
         if whole and _names(source) == before:
             return
     raise DataFolderError("backup.unsteady", path=str(source))
+
+
+def _copy_state_and_log(source: Path, target: Path) -> None:
+    """State and log, shard by shard: shards have nothing in common, and the shorter a copy the steadier its source."""
+    parts = [path for part in ("state", "spool") if (source / part).exists() for path in (source / part).iterdir()]
+    for shard in sorted({path.name for path in parts if path.is_dir() and path.name not in NOT_KEPT}):
+        _copy_shard(source, target, shard)
+    for path in parts:
+        if path.is_file() and not path.name.endswith(SKIPPED):
+            _copy_file(path, target / path.relative_to(source))
+
+
+def _copy_shard(source: Path, target: Path, shard: str) -> None:
+    """State of a shard, and its log from before the state's position to now without a hole."""
+    log, copied = source / "spool" / shard, target / "spool" / shard
+    for _ in range(TRIES):
+        at_start = set(_names(log))
+        _copy_state(source / "state" / shard, target / "state" / shard)
+        _copy_tree(log, copied)
+        # Segments go oldest first: with those of the start still there, none in between is missing or cut short.
+        if at_start <= set(_names(log)):
+            return
+        shutil.rmtree(copied)
+    raise DataFolderError("backup.unsteady", path=str(log))
 
 
 def _copy_state(source: Path, target: Path) -> None:

@@ -9,10 +9,10 @@ import typer
 
 from andon import __version__
 from andon.logs import set_up_logs
-from service.commands import audit, backup, check, dead_letters, demo, doctor, init, restore, run, upgrade, user
+from service.commands import audit, backup, check, dead_letters, demo, doctor, init, replay, restore, run, upgrade, user
 from service.terminal import group
 
-COMMANDS = (demo, init, check, run, dead_letters, doctor, user, audit, backup, restore, upgrade)
+COMMANDS = (demo, init, check, run, replay, dead_letters, doctor, user, audit, backup, restore, upgrade)
 
 
 def build_app() -> typer.Typer:

@@ -96,7 +96,7 @@ class Lane:
     def after_known(self, start: int) -> float:
         """A backlog condition counts from the end of what is known of this rule, never within it."""
         windows = [lane.told for lane in (self, self.series.twin(self)) if lane.told is not None]
-        while inside := [told.end for told in windows if told.start <= start <= told.end]:
+        while start < math.inf and (inside := [told.end for told in windows if told.start <= start <= told.end]):
             start = max(inside) + 1
         return start
 
@@ -348,7 +348,8 @@ class NaiveEngine:
         self.rules_of = rules_of
         for one in self.series:
             pairs = zip(one.live, one.late, strict=True)
-            before = {(live.rule or late.rule).id: (live, late) for live, late in pairs if not (live.gone and late.gone)}
+            alive = [(live, late) for live, late in pairs if not (live.gone and late.gone)]
+            before = {(live.rule or late.rule).id: (live, late) for live, late in alive}
             rules = list(rules_of(one.spec))
             removed = [pair for rule_id, pair in before.items() if rule_id not in {rule.id for rule in rules}]
             pairs = [self._carried(one, before.get(rule.id), rule) for rule in rules]

@@ -7,14 +7,22 @@ came twice. `python tests/page_fixture.py PORT` serves it with the values moving
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import socket
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import uvicorn
 
 from andon.clock import ManualClock, SystemClock
 from andon.conditions import ConditionChange
@@ -23,9 +31,11 @@ from andon.datafolder import DataFolder
 from andon.outputs import Figure, Latest, LedgerRows, ShardOutputs, StateChanges, WindowRows
 from andon.plant import PACKML_STATES, PlantModel
 from andon.readings import NS_PER_S, DeadLetters, Reason
-from andon.records import SYSTEM_FLOW, SYSTEM_SENDER, Actor, DeliveryResult, Records
+from andon.records import SYSTEM_FLOW, SYSTEM_SENDER, SYSTEM_SUPERVISOR, Actor, DeliveryResult, Records
 from operators.cold_chain import cold_chain_parts
 from operators.oee import oee_parts
+from service.web.app import create_app
+from service.web.gate import Access, known_hosts
 from service.web.room import Room
 from sinks.dead_letters import DeadLetterStore
 from sinks.history import HistoryReader, HistoryWriter
@@ -72,6 +82,13 @@ def signal(asset: str, tag: str, t: np.ndarray) -> np.ndarray:
         (COMPRESSOR, "current"): 88 + 4 * slow + noise,
     }  # fmt: skip
     return table[asset, tag]
+
+
+def crossed(asset: str, tag: str, limit: float) -> tuple[int, int]:
+    """When the signal was first above the limit and when last, s before now."""
+    t = np.arange(-BACK_S, 0, STEP_S)
+    above = t[signal(asset, tag, t.astype(float)) > limit]
+    return int(above[0]), int(above[-1])
 
 
 def states(asset: str, tag: str) -> list[tuple[int, float]]:
@@ -126,6 +143,10 @@ class PagePlant:
         for one in (*self.writers, self.history, *self.spools, *self.dead, self.records):
             one.close()
 
+    def token(self, role: str = "operator") -> str:
+        """A one-time token for somebody of the role."""
+        return self.records.issue_one_time_token(SYSTEM_SUPERVISOR, user_id=role, name=f"Demo {role}", role=role)
+
     def fill(self) -> PagePlant:
         """Write the eight hours, alarms, orders, dead letters."""
         self.write(-BACK_S, 0)
@@ -152,10 +173,7 @@ class PagePlant:
     def _windows(self, mine: list[tuple[str, str]], start_s: int, end_s: int) -> WindowRows:
         rows: list[tuple[np.ndarray, ...]] = []
         for asset, tag in self._numeric(mine):
-            if tag == "plateau_temp" and end_s > -3600:
-                end_of = min(end_s, -3600)
-            else:
-                end_of = end_s
+            end_of = -3600 if tag == "plateau_temp" and end_s > -3600 else end_s
             for size in (10, 60):
                 at = np.arange(start_s - start_s % size, end_of - size + 1, size, np.int64)
                 if not len(at):
@@ -172,8 +190,8 @@ class PagePlant:
         if not rows:
             return WindowRows.empty()
         kinds = (np.int32, np.int64, np.int64, np.int32, np.int64) + (np.float64,) * 7
-        columns = [np.concatenate(parts).astype(kind) for parts, kind in zip(zip(*rows, strict=True), kinds, strict=True)]
-        return WindowRows(*columns)
+        columns = zip(zip(*rows, strict=True), kinds, strict=True)
+        return WindowRows(*(np.concatenate(parts).astype(kind) for parts, kind in columns))
 
     def _latest(self, mine: list[tuple[str, str]], end_s: int) -> Latest:
         value, told, at_s = [], [], []
@@ -197,7 +215,7 @@ class PagePlant:
         rate = (1.72 if asset == FILLER else 1 / 171) * (0.985 if tag == "good" else 1.0)
         running = np.zeros(len(at_s))
         rows = [*states(asset, "state"), (10**9, 0.0)]
-        for (since, code), (until, _) in zip(rows, rows[1:], strict=False):
+        for (since, code), (until, _) in pairwise(rows):
             if PACKML_STATES[int(code)] == "Execute":
                 running += np.clip(at_s, since, until) - since
         return np.floor(120_000 + running * rate)
@@ -265,19 +283,20 @@ class PagePlant:
     def raise_alarms(self) -> None:
         """Five alarms in different states, and their orders."""
         cases = [
-            ("spindle-hot", CNC, "spindle_temp", -14700, -13700, 65.0, 70.1, "above", "Cel"),
-            ("fill-weight", FILLER, "fill_g", -9600, -8900, 10.15, 10.22, "outside", "g"),
-            ("cold-room-high", ROOM, "air", -5900, -3300, 8.0, 10.72, "above", "Cel"),
+            ("spindle-hot", CNC, "spindle_temp", *crossed(CNC, "spindle_temp", 65.0), 65.0, 70.1, "above", "Cel"),
+            ("fill-weight", FILLER, "fill_g", *crossed(FILLER, "fill_g", 10.15), 10.15, 10.22, "outside", "g"),
+            ("cold-room-high", ROOM, "air", *crossed(ROOM, "air", 8.0), 8.0, 10.72, "above", "Cel"),
             ("compressor-anomaly", COMPRESSOR, "vibration", -2400, None, 6.0, 11.4, "anomaly", "1"),
-            ("truck-high", TRUCK, "cargo_temp", -1300, None, 8.0, 9.83, "above", "Cel"),
+            ("truck-high", TRUCK, "cargo_temp", crossed(TRUCK, "cargo_temp", 8.0)[0], None, 8.0, 9.83, "above", "Cel"),
         ]
         for rule_id, asset, tag, start_s, cleared_s, limit, peak, condition, unit in cases:
             evidence = {"value": 5.3, "value_unit": "mm/s"} if condition == "anomaly" else {}
-            raised = self.change("raised", rule_id, asset, tag, start_s, None, limit, peak - 0.4, condition, unit, **evidence)
-            self.records.apply_conditions([raised], SYSTEM_FLOW)
-            if cleared_s is not None:
-                cleared = self.change("cleared", rule_id, asset, tag, start_s, cleared_s, limit, peak, condition, unit, **evidence)
-                self.records.apply_conditions([cleared], SYSTEM_FLOW)
+            for kind in ("raised",) if cleared_s is None else ("raised", "cleared"):
+                reached = peak if kind == "cleared" else peak - 0.4
+                change = self.change(
+                    kind, rule_id, asset, tag, start_s, cleared_s, limit, reached, condition, unit, **evidence
+                )
+                self.records.apply_conditions([change], SYSTEM_FLOW)
         outcomes = [
             DeliveryResult("delivered", 201, external_id="4711", external_number="MO-2026-00017"),
             DeliveryResult("delivered", 201, external_id="4712", external_number="QE-2026-00041"),
@@ -314,6 +333,22 @@ class PagePlant:
         )  # fmt: skip
 
 
+@cache
+def _filled_once() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="andon-page-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    PagePlant(folder / "data").fill().close()
+    return folder / "data"
+
+
+def page_plant(folder: Path) -> PagePlant:
+    """A filled plant of its own for a test; the filling takes seconds and is done once."""
+    shutil.copytree(_filled_once(), folder / "data")
+    plant = PagePlant(folder / "data")
+    plant.offset = 10_000
+    return plant
+
+
 def keep_moving(plant: PagePlant, stop: threading.Event, step_s: int = 10) -> None:
     """Ten plant seconds each second, until stopped."""
     at_s = 0
@@ -322,33 +357,40 @@ def keep_moving(plant: PagePlant, stop: threading.Event, step_s: int = 10) -> No
         at_s += step_s
 
 
+class Served:
+    """The web app over a plant on a free port of 127.0.0.1, in a thread of its own."""
+
+    def __init__(self, room: Room, port: int = 0, **access: object) -> None:
+        held = socket.create_server(("127.0.0.1", port))
+        self.address = f"http://127.0.0.1:{held.getsockname()[1]}"
+        app = create_app(room, Access(known_hosts("127.0.0.1"), **access))
+        self.app = app
+        config = uvicorn.Config(app, access_log=False, log_config=None, timeout_graceful_shutdown=1)
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, args=([held],), daemon=True)
+        self._thread.start()
+        while not self._server.started:
+            time.sleep(0.01)
+
+    def close(self) -> None:
+        """Stop serving."""
+        self._server.should_exit = True
+        self._thread.join(10)
+
+
 def main() -> None:
-    """Serve a fresh plant on 127.0.0.1:PORT with the values moving on."""
-    import tempfile
-
-    import uvicorn
-
-    from andon.records import SYSTEM_WEB
-    from service.web.app import create_app
-    from service.web.gate import Access, known_hosts
-
-    port = int(sys.argv[1])
+    """Serve a fresh plant on 127.0.0.1:PORT with the values moving on; prints addresses that log in once."""
     with tempfile.TemporaryDirectory() as folder:
-        begun = time.perf_counter()
         plant = PagePlant(Path(folder) / "data").fill()
-        token = Path("/tmp/page_token")
-        users = Actor("service:fixture", "fixture", "service", "local")
-        tokens = [
-            plant.records.issue_one_time_token(users, user_id="demo", name="Demo operator", role=role)
-            for role in ["engineer"] * 20
-        ]
-        token.write_text("\n".join(tokens))
-        print(f"filled in {time.perf_counter() - begun:.1f} s: http://127.0.0.1:{port}/?token={tokens[0]}", SYSTEM_WEB.id)
+        served = Served(plant.room, int(sys.argv[1]), idle_lock=False)
+        for _ in range(20):
+            sys.stdout.write(f"{served.address}/?token={plant.token('engineer')}\n")
+        sys.stdout.flush()
         stop = threading.Event()
-        threading.Thread(target=keep_moving, args=(plant, stop), daemon=True).start()
-        app = create_app(plant.room, Access(known_hosts("127.0.0.1"), idle_lock=False))
-        uvicorn.run(app, host="127.0.0.1", port=port, access_log=False, log_level="warning")
-        stop.set()
+        with suppress(KeyboardInterrupt):
+            keep_moving(plant, stop)
+        served.close()
+        plant.close()
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,16 @@ CLOCK = ManualClock(1_767_225_600 * NS_PER_S)
 
 def bodies(first: int, last: int) -> list[bytes]:
     return [b"%d" % number for number in range(first, last + 1)]
+
+
+def holes(folder: Path) -> list[tuple[int, int]]:
+    """(last offset of a segment, first of the next) where the two do not join; read from the files themselves."""
+    spans = []
+    for path in sorted(folder.glob("*.db")):
+        with closing(sqlite3.connect(path)) as db:
+            first = int(path.stem)
+            spans.append((first, db.execute("select coalesce(max(last), ?) from batch", (first - 1,)).fetchone()[0]))
+    return [(one[1], two[0]) for one, two in pairwise(spans) if one[1] + 1 != two[0]]
 
 
 def everything(spool: Spool, after: int = 0) -> list[bytes]:
@@ -155,7 +166,7 @@ def test_backup_while_the_spool_is_written_and_released(filled: DataFolder, tmp_
         nonlocal appended
         with Spool(filled.spool(0), 0, CLOCK, segment_bytes=100_000) as spool:
             reader = spool.reader(0)
-            while not stop.is_set():
+            while not stop.wait(0.02):  # a segment lasts about half a second; real ones are 300 times as large
                 spool.append(bodies(appended + 1, appended + 500))
                 appended += 500
                 for message in reader.read(700, 10**9)[-1:]:
@@ -169,6 +180,7 @@ def test_backup_while_the_spool_is_written_and_released(filled: DataFolder, tmp_
             at_start = appended
             manifest = back_up(filled, tmp_path / f"b{number}", SystemClock())
             assert manifest == read_backup(tmp_path / f"b{number}")
+            assert holes(tmp_path / f"b{number}" / "data" / "spool" / "0") == []
             with Spool(tmp_path / f"b{number}" / "data" / "spool" / "0", 0, CLOCK) as copy:
                 got = everything(copy, copy.first_offset() - 1)
                 assert got == bodies(copy.first_offset(), copy.last_offset())
@@ -176,6 +188,34 @@ def test_backup_while_the_spool_is_written_and_released(filled: DataFolder, tmp_
     finally:
         stop.set()
         writer.join()
+
+
+def test_a_segment_that_fills_and_goes_while_the_state_is_copied_leaves_no_hole(
+    filled: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy_state, times = backups._copy_state, []
+
+    def slow(source: Path, target: Path) -> None:
+        copy_state(source, target)
+        times.append(1)
+        if len(times) == 1:  # everything that was there fills up, is read and let go
+            with Spool(filled.spool(0), 0, CLOCK, segment_bytes=100_000) as spool:
+                for begin in range(20_001, 40_001, 1000):
+                    spool.append(bodies(begin, begin + 999))
+                reader = spool.reader(0)
+                while reader.read(1000, 10**9):
+                    pass
+                reader.release(30_000)
+                reader.close()
+
+    monkeypatch.setattr(backups, "_copy_state", slow)
+    back_up(filled, tmp_path / "b", SystemClock())
+    copied = tmp_path / "b" / "data" / "spool" / "0"
+    assert len(times) == 2
+    assert holes(copied) == []
+    with Spool(copied, 0, CLOCK) as copy:
+        assert 20_001 <= copy.first_offset() <= 30_001
+        assert copy.last_offset() == 40_000
 
 
 def test_slots_that_were_used_again_meanwhile_are_copied_again(

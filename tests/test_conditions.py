@@ -387,7 +387,8 @@ def test_a_backlog_that_outlasts_a_known_condition_counts_from_its_end():
     assert told(bench.tick(1100)) == [("cleared", 100, 400, 1100)]
     bench.rows((5000, 5.0))
     assert bench.rows((520, 9.0), (1200, 9.5), (1399, 9.5), received_s=5010) == []
-    assert [one.out_s for one in bench.rows((1401, 9.5), (4000, 5.0), (4700, 5.0), received_s=5010)] == [300, 2900]
+    found = bench.rows((1401, 9.5), (4000, 5.0), (4700, 5.0), received_s=5010)
+    assert [(one.kind, one.out_s) for one in found] == [("raised", 300), ("cleared", pytest.approx(2900))]
     starts = {one.start_ns - 1100 * NS_PER_S for one in bench.changes if one.found_late}
     assert starts == {1}  # the nanosecond after
 
@@ -398,6 +399,28 @@ def test_a_backlog_sent_twice_is_told_once():
     part = [(100, 5.0), (110, 9.0), (120, 9.0), (130, 5.0)]
     assert [one.kind for one in bench.rows(*part, received_s=1010)] == ["raised", "cleared"]
     assert bench.rows(*part, received_s=1020) == []
+
+
+def test_a_stray_row_has_one_identity():
+    """Beyond for an instant, so its end is its start; another value with the same stamp is no second alarm."""
+    bench = Bench(above())
+    bench.rows((100, 5.0), (110, 5.0), (105, 9.0))
+    bench.tick(110)
+    bench.tick(110 + BACKLOG_ENDS_NS // NS_PER_S)
+    assert told(bench.changes) == [("raised", 105, 105, None), ("cleared", 105, 105, 105)]
+    assert bench.rows((105, 9.5)) == []
+
+
+def test_what_is_known_found_late_and_live_counts_as_one():
+    """Found late 50-200 and live 100-500: a backlog sent again from 60 on shows nothing new before 500."""
+    bench = Bench(above(delay_s=100))
+    bench.rows((0, 5.0), (100, 9.0), (500, 5.0))
+    bench.rows((50, 9.0), (80, 9.0), (105, 9.0), (150, 9.0), (200, 9.0))
+    bench.row(60, 9.0)
+    assert told(bench.changes) == [
+        ("raised", 100, 200, None), ("cleared", 100, 200, 500), ("raised", 50, 150, None), ("cleared", 50, 150, 200),
+    ]  # fmt: skip
+    assert bench.rows((80, 9.0), (110, 9.0), (400, 9.0), (490, 9.0)) == []
 
 
 def test_going_back_in_time_drops_what_was_not_confirmed():

@@ -92,7 +92,7 @@ def test_every_order_is_delivered_with_its_number(tmp_path):
 
 @pytest.mark.parametrize("strict", [False, True])
 def test_all_faults_and_still_one_record_each(tmp_path, strict):
-    records = filled(tmp_path, 60)
+    records = filled(tmp_path, 40)
     faults = Faults(7, slow_s=0.0, retry_after_s=0)
     with stub_erp(tmp_path, faults=faults, strict=strict) as (url, store), WebhookConnector(url, SECRET) as erp:
         sender = Sender(records, erp, records.clock, **FAST, max_refusals=50)
@@ -100,14 +100,14 @@ def test_all_faults_and_still_one_record_each(tmp_path, strict):
             if not sender.step():
                 break
         stats = store.stats()
-    assert records.order_counts()["delivered"] == 60
-    assert (stats["records"], stats["doubled"], stats["effects"]) == (60, 0, {"created": 60})
+    assert records.order_counts()["delivered"] == 40
+    assert (stats["records"], stats["doubled"], stats["effects"]) == (40, 0, {"created": 40})
     assert {"busy", "error", "unavailable", "lost"} <= set(stats["faults"])
 
 
 def test_without_an_external_key_lost_answers_make_doubles(tmp_path):
     """The control: the same run against an ERP that cannot find by key."""
-    records = filled(tmp_path, 60)
+    records = filled(tmp_path, 40)
     faults = Faults(7, slow_s=0.0, retry_after_s=0)
     with stub_erp(tmp_path, faults=faults, unique=False) as (url, store), WebhookConnector(url, SECRET) as erp:
         sender = Sender(records, erp, records.clock, **FAST, max_refusals=50)
@@ -220,8 +220,8 @@ def test_answers_that_blame_the_order_are_capped(tmp_path, status):
 
 
 def test_an_outage_is_never_parked(tmp_path):
-    records, clock, _, sender = by_hand(tmp_path, [UnavailableError(None, "ConnectError")] * 100)
-    for _ in range(100):
+    records, clock, _, sender = by_hand(tmp_path, [UnavailableError(None, "ConnectError")] * 30)
+    for _ in range(30):
         assert sender.step() == 1
         clock.advance(300)
     assert records.order_counts()["pending"] == 1
@@ -303,7 +303,7 @@ def test_a_clock_set_back_does_not_hold_orders_for_hours(tmp_path):
 
 
 def test_four_racing_senders(tmp_path):
-    folder, count = tmp_path, 80
+    folder, count = tmp_path, 50
     filled(folder, count).close()
     faults = Faults(11, slow_s=0.05, retry_after_s=0)
     errors = []

@@ -16,8 +16,8 @@ from sinks.erp.webhook import WebhookConnector
 from sinks.outbox import Sender
 from tests.records_world import SECRET, fresh, orders, stub_erp
 
-KILLS = 20
-ORDERS = 90
+KILLS = 15
+ORDERS = 60
 RATES = {"lost": 0.25, "error": 0.05, "unavailable": 0.05}
 
 # A process of its own for each sender, forked from one that has imported everything: 20 ms instead of 2 s.
@@ -47,7 +47,7 @@ def run_with_kills(folder, *, unique, kills, count):
             process.start()
             ready.close()
             told.recv()
-            deadline = time.monotonic() + (30 if life == kills else rng.uniform(0.0, 0.4))
+            deadline = time.monotonic() + (30 if life == kills else rng.uniform(0.0, 0.3))
             while time.monotonic() < deadline and watcher.order_counts()["delivered"] < count:
                 time.sleep(0.002 if life < kills else 0.05)
             process.kill()

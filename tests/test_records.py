@@ -148,7 +148,7 @@ def as_log(drawn) -> list[ConditionChange]:
     return log
 
 
-@settings(max_examples=40)
+@settings(max_examples=30)
 @given(CHANGES, st.lists(st.tuples(st.integers(1, 4), st.integers(0, 4)), max_size=8))
 def test_any_batches_and_any_replay_give_identical_tables(template, tmp_path_factory, drawn, steps):
     """Crashes go back any distance; the log is then read on in other batches. Every table ends the same."""

@@ -7,7 +7,7 @@ import math
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from andon.errors import SourceError
@@ -81,6 +81,7 @@ def test_the_same_seed_gives_the_same_samples_and_another_does_not(kind):
     assert samples(kind, 7, 1500) != samples(kind, 8, 1500)
 
 
+@settings(max_examples=40)
 @given(kind=st.sampled_from(DEVICES), seed=st.integers(0, 10_000), at=st.integers(0, 2000), more=st.integers(1, 700))
 def test_a_restored_device_goes_on_as_the_other_would(kind, seed, at, more):
     plan = Plan(seed)
@@ -211,6 +212,7 @@ def test_places_and_distances():
     assert place(ROUTE_KM) == pytest.approx(ROUTE[-1])
 
 
+@settings(max_examples=25)
 @given(st.integers(0, 100_000))
 def test_radio_holes_last_one_to_four_minutes(seed):
     slots = range(20)

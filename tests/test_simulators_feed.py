@@ -120,7 +120,7 @@ def test_late_messages_keep_clear_of_faults():
     assert all(end < 2990 or begin > 4200 for begin, end in late(faulty))
 
 
-@settings(max_examples=8)
+@settings(max_examples=6)
 @given(seed=st.integers(0, 1000), at=st.integers(1, 4000), more=st.integers(1, 600))
 def test_a_restored_feed_goes_on_to_the_byte(seed, at, more):
     feed = Feed(seed, START_NS, ASSETS)

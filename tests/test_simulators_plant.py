@@ -1,4 +1,4 @@
-"""The simulators' log through the whole engine: it finds exactly the labelled faults, and every row is accounted for."""
+"""The simulators' log through the whole engine: it finds just the labelled faults, and every row is accounted for."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def ledger_rows(outputs):
                 yield *(one.paths[series] if series >= 0 else ("", "")), *counts
 
 
-@pytest.mark.parametrize(("seed", "faults"), [(1, True), (2, True), (1, False)])
+@pytest.mark.parametrize(("seed", "faults"), [(1, True), (1, False)])
 def test_the_engine_finds_the_faults_and_nothing_else(tmp_path, seed, faults):
     outputs = [one for shard in range(2) for one in through_the_engine(tmp_path, shard, seed, faults=faults)]
     raised = [
@@ -68,14 +68,8 @@ def test_the_engine_finds_the_faults_and_nothing_else(tmp_path, seed, faults):
     assert len(report.found) == len(raised) >= (6 if faults else 0)
     assert not faults or len(told.required) >= 6
     assert sum(row[4] for row in ledger_rows(outputs)) > 20  # late rows were among them
-
-
-def test_alarms_of_an_hour_are_over_before_the_next(tmp_path):
-    changes = [
-        change for shard in range(2) for one in through_the_engine(tmp_path, shard, 3, faults=True)
-        for change in one.conditions
-    ]  # fmt: skip
+    changes = [change for one in outputs for change in one.conditions]
     first_hour = [change for change in changes if change.start_ns < START_NS + 3600 * NS_PER_S]
-    cleared = [change for change in first_hour if change.kind == "cleared"]
-    assert len(cleared) * 2 == len(first_hour) >= 8
-    assert all(change.cleared_ns < START_NS + 62 * 60 * NS_PER_S for change in cleared)
+    cleared = [change.cleared_ns for change in first_hour if change.kind == "cleared"]
+    assert len(cleared) * 2 == len(first_hour)  # an hour's alarms are over before the next hour's faults
+    assert all(at_ns < START_NS + 3600 * NS_PER_S for at_ns in cleared)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import RowMapping, select
+import orjson
+from sqlalchemy import Row, select
 
 from andon.i18n import translate
 from andon.records import schema
 from andon.records.anchors import read_anchors
-from andon.records.audit import GENESIS, record_hash
+from andon.records.audit import FIELDS, GENESIS
+from andon.records.canonical import LEAF
 
 if TYPE_CHECKING:
     from andon.records.base import RecordsBase
@@ -38,21 +42,36 @@ class Verdict:
         )
 
 
-def _fault(row: RowMapping, expected: int, previous: str) -> str | None:
+_COLUMNS = [schema.audit.c[name] for name in (*FIELDS, "hash")]
+_SEQ, _AT, _PREVIOUS, _HASH = FIELDS.index("seq"), FIELDS.index("at_ns"), FIELDS.index("prev_hash"), len(FIELDS)
+
+
+def hash_of(row: Sequence[Any]) -> str:
+    """The hash of a record given as its values in the order of `FIELDS`; the same as `record_hash`, 4 times as fast.
+
+    orjson's sorted output is RFC 8785's for flat objects of ASCII names, text and null (a property test compares the
+    two). Raises TypeError for content that no writer makes, such as bytes.
+    """
+    content = dict(zip(FIELDS, row, strict=False))
+    content["seq"], content["at_ns"] = str(row[_SEQ]), str(row[_AT])
+    return hashlib.sha256(LEAF + orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _fault(row: Row[Any], expected: int, previous: str) -> str | None:
     """What is wrong with a record that should be number `expected` after the hash `previous`."""
-    if row["seq"] != expected:
+    if row[_SEQ] != expected:
         return "audit.missing"
     try:
-        own = record_hash(row)
-    except ValueError:  # content that no writer makes, such as bytes
+        own = hash_of(row)
+    except TypeError:
         return "audit.edited"
-    if own != row["hash"]:
+    if own != row[_HASH]:
         return "audit.edited"
-    return None if row["prev_hash"] == previous else "audit.unlinked"
+    return None if row[_PREVIOUS] == previous else "audit.unlinked"
 
 
 def verify_audit(records: RecordsBase) -> Verdict:
-    """Walk the site's audit trail from the first record on; cost about 20 us a record, constant memory.
+    """Walk the site's audit trail from the first record on; cost about 15 us a record, constant memory.
 
     Found: edits, deletions, insertions, swaps (the chain); a cut tail and an old copy brought back (the stored head
     and the anchors); a rewritten chain (the anchors). What was added after the last anchor by somebody who also
@@ -65,13 +84,13 @@ def verify_audit(records: RecordsBase) -> Verdict:
 
     with records.reading() as connection:
         head = connection.execute(select(schema.site_head).where(schema.site_head.c.site == records.site)).first()
-        query = select(schema.audit).where(schema.audit.c.site == records.site).order_by(schema.audit.c.seq)
+        query = select(*_COLUMNS).where(schema.audit.c.site == records.site).order_by(schema.audit.c.seq)
         count, previous, good_anchor = 0, GENESIS, 0
-        for row in connection.execution_options(yield_per=1000).execute(query).mappings():
+        for row in connection.execution_options(yield_per=1000).execute(query):
             code = _fault(row, count + 1, previous)
             if code is not None:
                 return Verdict(False, count, len(anchors), count + 1, code)
-            count, previous = count + 1, row["hash"]
+            count, previous = count + 1, row[_HASH]
             if count in roots:
                 if roots[count] != {previous}:
                     return Verdict(False, count, len(anchors), count, "audit.rewritten", {"since": good_anchor + 1})

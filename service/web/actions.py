@@ -8,8 +8,8 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from andon.records import require
-from service.web.api import room_of, session_of
 from service.web.alarm_view import alarm_json
+from service.web.api import room_of, session_of
 from service.web.errors import WebError, json_response
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
@@ -102,7 +102,10 @@ def redrive(request: Request, body: Redrive) -> Response:
         if letter.shard not in stores or letter.shard not in spools:
             raise WebError("page.unknown_dead_letter", **letter.model_dump())
         by_shard.setdefault(letter.shard, []).append(letter)
-    raws = {(one.shard, one.offset, one.line): _raw(stores[one.shard].get(one.offset, one.line), one) for one in body.letters}
+    raws = {
+        (one.shard, one.offset, one.line): _raw(stores[one.shard].get(one.offset, one.line), one)
+        for one in body.letters
+    }
     for shard, letters in sorted(by_shard.items()):
         told = ", ".join(f"{one.offset}:{one.line}" for one in letters[:20])
         room.records.note(

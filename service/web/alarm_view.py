@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from alarms.rules import why
@@ -50,7 +51,7 @@ def alarm_detail_json(
     rule = room.rules.get(alarm.rule_id)
     return {
         **alarm_json(room, alarm, language, now_ns),
-        "why": why_text(alarm, language, now_ns),
+        "why": why_text(room, alarm, language, now_ns),
         "consequence": said(rule.consequence, language) if rule else "",
         "response": said(rule.response, language) if rule else "",
         "rule_version": alarm.rule_version,
@@ -61,23 +62,36 @@ def alarm_detail_json(
     }
 
 
-def why_text(alarm: AlarmRecord, language: str, now_ns: int) -> str:
-    """The plain sentence: which limit, how far, how long; of an open alarm as far as it has come by now."""
+def why_text(room: Room, alarm: AlarmRecord, language: str, now_ns: int) -> str:
+    """The plain sentence: which limit, how far, how long; of an open alarm as far as it has come by now.
+
+    People read names and degree signs, so these stand in for paths and UCUM codes.
+    """
+    name = room.asset_name(alarm.asset)
     if alarm.condition not in PROCESS_CONDITIONS:
         error = alarm.evidence.get("error") or "-"
-        return translate(_own_code(alarm.rule_id), language, asset=alarm.asset, error=error)
+        return translate(_own_code(alarm.rule_id), language, asset=name, error=error)
     out_s = alarm.out_s
     if alarm.cleared_ns is None:
         out_s = max(out_s, (now_ns - alarm.start_ns) / NS_PER_S)
+    evidence = {**alarm.evidence, "value_unit": _unit(str(alarm.evidence.get("value_unit", alarm.unit)))}
     return why(
         ConditionChange(
-            "raised" if alarm.cleared_ns is None else "cleared", alarm.asset, alarm.tag, alarm.rule_id,
-            alarm.rule_version, alarm.raises, alarm.priority, alarm.condition, alarm.limit, alarm.unit,
-            alarm.start_ns, alarm.confirmed_ns, alarm.cleared_ns, alarm.peak if alarm.peak is not None else 0.0,
-            out_s, -1, alarm.found_late, dict(alarm.evidence),
+            "raised" if alarm.cleared_ns is None else "cleared", name, _tag_name(alarm.tag, language), alarm.rule_id,
+            alarm.rule_version, alarm.raises, alarm.priority, alarm.condition, alarm.limit, _unit(alarm.unit),
+            alarm.start_ns, alarm.confirmed_ns, alarm.cleared_ns, math.nan if alarm.peak is None else alarm.peak,
+            out_s, -1, alarm.found_late, evidence,
         ),
         language,
     )  # fmt: skip
+
+
+def _unit(code: str) -> str:
+    return {"Cel": "°C", "[degF]": "°F", "1": "", "deg": "°"}.get(code, code)
+
+
+def _tag_name(tag: str, language: str) -> str:
+    return catalogue(language).get(f"page.tag.{tag}", tag)
 
 
 def _own_code(rule_id: str) -> str:

@@ -15,9 +15,22 @@ from andon.readings import NS_PER_MS, NS_PER_S
 from andon.records import RIGHTS, AlarmRecord, Session, require
 from service.web.alarm_view import alarm_detail_json, alarm_json, order_json
 from service.web.errors import WebError, json_response
-from service.web.history_view import LONGEST_NS, MOST_POINTS, cold_windows_json, oee_windows_json, states_json, trend_json
+from service.web.history_view import (
+    LONGEST_NS,
+    MOST_POINTS,
+    cold_windows_json,
+    oee_windows_json,
+    states_json,
+    trend_json,
+)
 from service.web.plant_view import (
-    Now, asset_now_json, freshness_json, line_of, lines_json, overview_json, plant_json,
+    Now,
+    asset_now_json,
+    freshness_json,
+    line_of,
+    lines_json,
+    overview_json,
+    plant_json,
 )  # fmt: skip
 from service.web.room import Room, ms
 from sinks.history_reader import LedgerTotals
@@ -313,7 +326,9 @@ def _ledger_json(row: LedgerTotals) -> dict[str, Any]:
 
 
 @router.get("/audit")
-def audit(request: Request, limit: Limit = 200, object_id: Annotated[str | None, Query(max_length=300)] = None) -> Response:
+def audit(
+    request: Request, limit: Limit = 200, object_id: Annotated[str | None, Query(max_length=300)] = None
+) -> Response:
     """The newest audit records; needs the right audit.read."""
     require(session_of(request), "audit.read")
     rows = room_of(request).records.audit_trail(limit=limit, object_id=object_id, newest=True)

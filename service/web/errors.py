@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from andon.errors import AccessError, AndonError, RecordsError
+from andon.errors import AccessError, AndonError
 from andon.i18n import LANGUAGES, translate
 
 log = structlog.get_logger()
@@ -21,6 +21,7 @@ STATUS = {
     "access.locked": 429, "page.too_many_logins": 429, "page.too_many_streams": 429, "page.too_large": 413,
     "page.unknown_host": 421, "page.not_found": 404, "records.unknown_alarm": 404, "records.unknown_order": 404,
     "page.unknown_asset": 404, "page.unknown_series": 404, "page.unknown_dead_letter": 404,
+    "records.busy": 503, "records.disk_full": 503, "records.disk_failed": 503,
     "records.move_refused": 409, "records.not_parked": 409, "records.reason_missing": 422, "page.invalid": 422,
 }  # fmt: skip
 
@@ -47,9 +48,7 @@ def status_of(error: AndonError) -> int:
     """HTTP status of an error."""
     if error.code in STATUS:
         return STATUS[error.code]
-    if isinstance(error, AccessError):
-        return 403
-    return 503 if isinstance(error, RecordsError) and error.code.startswith("records.database") else 400
+    return 403 if isinstance(error, AccessError) else 400
 
 
 def json_response(content: object, status: int = 200) -> Response:

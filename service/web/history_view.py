@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from sinks.history_reader import WindowColumns
 Json = dict[str, Any]
 MOST_POINTS = 2000
 MOST_ROWS = 20_000
+COLUMNS = ("start_ms", "minimum", "maximum", "mean", "count", "score")
 LONGEST_NS = 400 * 24 * 3600 * NS_PER_S
 
 
@@ -34,8 +36,7 @@ def trend_json(room: Room, spec: SeriesSpec, start_ns: int, end_ns: int, points:
 
 def _merged(rows: WindowColumns, factor: int) -> Json:
     if not rows.start_ns:
-        empty: dict[str, list[float]] = {name: [] for name in ("start_ms", "minimum", "maximum", "mean", "count", "score")}
-        return {"size_s": rows.size_ns * factor / NS_PER_S, **empty}
+        return {"size_s": rows.size_ns * factor / NS_PER_S, **{name: [] for name in COLUMNS}}
     start = np.array(rows.start_ns, np.int64)
     bucket = start // (rows.size_ns * factor)
     first = np.flatnonzero(np.r_[True, np.diff(bucket) > 0])
@@ -59,7 +60,7 @@ def _floats(values: list[float | None]) -> np.ndarray[Any, np.dtype[np.float64]]
 
 def _none(values: np.ndarray[Any, np.dtype[np.float64]]) -> list[float | None]:
     """Six significant digits are what a plot can show; NaN becomes null."""
-    return [None if value != value else float(f"{value:.6g}") for value in values.tolist()]  # noqa: PLR0124
+    return [None if math.isnan(value) else float(f"{value:.6g}") for value in values.tolist()]
 
 
 def states_json(room: Room, spec: SeriesSpec, start_ns: int, end_ns: int) -> Json:

@@ -101,7 +101,8 @@ def serve(args: argparse.Namespace) -> int:
             known_hosts(web.host, args.name),
             cookie=f"andon_session_{web.port}",  # cookies do not know ports: two demos on one machine
             tls=web.tls_cert is not None,
-            idle_lock=not (args.no_idle_lock and is_loopback(web.host)),
+            # A simulated plant has nothing to guard, and its one-time token is spent: who only watches stays in.
+            idle_lock=not (is_loopback(web.host) and (args.no_idle_lock or isinstance(room.clock, ScaledClock))),
             metrics_token=Secret(args.metrics_token_file.read_text().strip()) if args.metrics_token_file else None,
         )
         server = uvicorn.Server(uvicorn.Config(

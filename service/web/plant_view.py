@@ -16,7 +16,8 @@ from service.web.room import BEHIND_S, PRIORITIES, Room, ms, said, seconds
 from sinks.history_reader import LatestValue
 
 Json = dict[str, Any]
-DAY_NS = 24 * 3600 * NS_PER_S
+HOUR_NS = 3600 * NS_PER_S
+DAY_NS = 24 * HOUR_NS
 
 
 def plant_json(room: Room, language: str) -> Json:
@@ -131,7 +132,10 @@ def freshness_json(room: Room, now: Now) -> Json:
 
 
 def lines_json(room: Room, now: Now) -> list[Json]:
-    """OEE of each line: the running window, and the day before now rolled up from its bottleneck assets."""
+    """OEE of each line from its bottleneck assets: the running window, the last hour and day of windows rolled up.
+
+    The hour is what the page shows large: a window that has just begun holds a handful of items.
+    """
     by_line: dict[str, list[Figure]] = defaultdict(list)
     for figure in now.oee:
         oee = room.plant.oee_of(figure.asset) if figure.asset in room.plant.assets else None
@@ -146,6 +150,7 @@ def lines_json(room: Room, now: Now) -> list[Json]:
             "path": path,
             "assets": [one for one in room.plant.assets if line_of(one) == path and room.plant.oee_of(one)],
             "window": oee_json(running),
+            "hour": oee_json(figure for figure in figures if figure.end_ns > now.now_ns - HOUR_NS),
             "day": oee_json(figures),
             "trend": [oee_point(start_ns, rows) for start_ns, rows in _by_start(figures)],
         })  # fmt: skip

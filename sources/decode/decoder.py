@@ -9,17 +9,19 @@ from numpy.typing import NDArray
 from prometheus_client import Counter
 
 from andon.plant import PlantModel
-from andon.readings import I32, I64, NS_PER_S, DeadLetters, Decoded, Event, Message, Readings, Tick
+from andon.readings import I64, NS_PER_S, DeadLetters, Decoded, Event, Message, Readings, Tick
 from andon.series import SeriesDictionary
 from sources.decode.framing import read_messages
-from sources.decode.layout import EVENT, OK, ROW, SLOW, TICK
+from sources.decode.layout import EVENT, OK, SLOW, TICK
 from sources.decode.memory import address
+from sources.decode.output import Scratch
 from sources.decode.slow import SlowRow, read_row
 from sources.decode.table import SeriesTable
 
 ROWS = Counter("andon_decoded_rows_total", "Rows decoded, by path", ["shard", "path"])
-Rows = NDArray[np.void]  # records of layout.ROW
 _PAD = b"\0" * 16
+Columns = tuple[NDArray[np.generic], ...]
+Records = NDArray[np.void]  # of layout.ROW
 
 
 class JsonDecoder:
@@ -37,7 +39,7 @@ class JsonDecoder:
         self._table = SeriesTable(dictionary.declared, assets)
         self._future_ns = round(plant.config.time.future_s * NS_PER_S)
         self._max_bytes = plant.config.sources.max_message_bytes
-        self._rows: Rows = np.empty(1024, ROW)
+        self._scratch = Scratch(1024)
         self._general, self._slow = ROWS.labels(shard, "general"), ROWS.labels(shard, "slow")
         self.rows_general = self.rows_slow = 0
 
@@ -46,63 +48,86 @@ class JsonDecoder:
         if not messages:
             return Decoded(Readings.empty())
         bodies = [message[2] for message in messages]  # zip(*messages) takes 5x as long
+        good, other, slow, unseen = self._read(messages, bodies)
+        scratch = self._scratch
+        columns: Columns = tuple(
+            column[:good]
+            for column in (
+                scratch.time_ns, scratch.place, scratch.value, scratch.status, scratch.offset, scratch.received_ns,
+            )
+        )  # fmt: skip
+        records, found, slow_rows = scratch.others[:other], [], 0
+        if slow:
+            columns, records, found, slow_rows = self._read_slow(columns, records, bodies)
+        if unseen or slow:
+            places = np.insert(columns[1], records["at_row"], records["place"]) if other else columns[1]
+            self.dictionary.ids_at(places)  # ids are given in the order of the log
+        self._count(good + other, slow_rows)
+        time_ns, place, value, status, offset, received_ns = (column.copy() for column in columns)
+        readings = Readings(time_ns, self.dictionary.declared_ids[place], value, status, offset, received_ns)
+        if not len(records):
+            return Decoded(readings, rows_in=len(readings))
+        ticks, dead = self._ticks(records), self._dead(records, bodies)
+        return Decoded(readings, found, ticks, dead, len(readings) + len(dead))
+
+    def _read(self, messages: Sequence[Message], bodies: Sequence[bytes]) -> tuple[int, int, int, int]:
+        """Let the kernel read all messages into the scratch; returns its counts: good, other, slow, unseen."""
         n = len(bodies)
         ends = np.fromiter(map(len, bodies), np.int64, n)
-        total = int(ends.sum())
         ends += 1
         np.cumsum(ends, out=ends)
         ends -= 1
+        capacity = int(ends[-1]) // 2 + n + 1
+        if self._scratch.capacity < capacity:
+            self._scratch = Scratch(capacity)
         joined = np.frombuffer(b"\0".join((*bodies, _PAD)), np.uint8)
-        if len(self._rows) < total // 2 + n + 1:
-            self._rows = np.empty(total // 2 + n + 1, ROW)  # the part that is not written takes no memory
-        received_ns = np.fromiter([message[1] for message in messages], np.int64, n)
-        count = read_messages(
-            address(joined), ends, received_ns, self._future_ns, self._max_bytes, self._table.addresses,
-            address(self._rows),
+        read_messages(
+            address(joined), ends, _offsets(messages), _received(messages), self._future_ns, self._max_bytes,
+            self._table.addresses, self._scratch.output(self.dictionary.declared_ids),
         )  # fmt: skip
-        rows = self._rows[:count]
-        slow = self._read_slow(rows, bodies, received_ns) if (rows["verdict"] == SLOW).any() else {}
-        self._count(count, len(slow))
-        return self._assemble(rows, slow, bodies, _offsets(messages), received_ns)
+        good, other, slow, unseen = self._scratch.counts[0].item()
+        return good, other, slow, unseen
 
-    def _assemble(
-        self, rows: Rows, slow: dict[int, SlowRow], bodies: Sequence[bytes], offsets: I64, received_ns: I64
-    ) -> Decoded:
-        ids = self.dictionary.ids_at(rows["place"])
-        good = rows["verdict"] == OK
-        if good.all():
-            return Decoded(_readings(rows, ids, offsets, received_ns), rows_in=len(rows))
-        readings = _readings(rows[good], ids[good], offsets, received_ns)
-        lost = ~good & (rows["verdict"] < SLOW)
-        dead = DeadLetters(
-            offsets[rows["message"][lost]], rows["line"][lost], received_ns[rows["message"][lost]],
-            rows["verdict"][lost], ids[lost], _raw(rows[lost], bodies),
+    def _read_slow(
+        self, columns: Columns, records: Records, bodies: Sequence[bytes]
+    ) -> tuple[Columns, Records, list[Event], int]:
+        """Let Python read the rows that the kernel left; readings among them move from the records to the columns."""
+        left = np.flatnonzero(records["verdict"] == SLOW)
+        found: dict[int, SlowRow] = {}
+        for r, raw in zip(left.tolist(), _raw(records[left], bodies), strict=True):
+            latest_ns = int(records["received_ns"][r]) + self._future_ns
+            one = found[r] = read_row(raw, latest_ns, self.dictionary, self._assets)
+            records["verdict"][r] = one.reason or (TICK if one.tick else OK if one.event is None else EVENT)
+            records["place"][r], records["time_ns"][r], records["value"][r] = one.place, one.time_ns, one.value
+            records["status"][r] = one.status
+        good = records["verdict"] == OK
+        more = records[good]
+        fields = ("time_ns", "place", "value", "status", "offset", "received_ns")
+        columns = tuple(
+            np.insert(column, more["at_row"], more[name]) for column, name in zip(columns, fields, strict=True)
+        )
+        records["at_row"] += np.cumsum(good) - good
+        events = [
+            Event(
+                one.time_ns, one.asset, one.event, one.data, int(records["offset"][r]),
+                int(records["received_ns"][r]), int(records["at_row"][r]),
+            )
+            for r, one in found.items()
+            if one.event is not None and one.reason is None
+        ]  # fmt: skip
+        return columns, records[~good], events, len(left)
+
+    def _ticks(self, records: Records) -> list[Tick]:
+        ticks = records[records["verdict"] == TICK]
+        columns = (ticks["time_ns"].tolist(), ticks["offset"].tolist(), ticks["at_row"].tolist())
+        return [Tick(*one) for one in zip(*columns, strict=True)]
+
+    def _dead(self, records: Records, bodies: Sequence[bytes]) -> DeadLetters:
+        dead = records[records["verdict"] < SLOW]
+        return DeadLetters(
+            dead["offset"].copy(), dead["line"].copy(), dead["received_ns"].copy(), dead["verdict"].copy(),
+            self.dictionary.declared_ids[dead["place"]], _raw(dead, bodies),
         )  # fmt: skip
-        at_row = np.cumsum(good)
-        ticks = [
-            Tick(int(rows["time_ns"][r]), int(offsets[rows["message"][r]]), int(at_row[r]))
-            for r in np.flatnonzero(rows["verdict"] == TICK).tolist()
-        ]
-        events = []
-        for r, one in slow.items():
-            if one.event is not None and one.reason is None:
-                m = rows["message"][r]
-                events.append(Event(
-                    one.time_ns, one.asset, one.event, one.data, int(offsets[m]), int(received_ns[m]), int(at_row[r])
-                ))  # fmt: skip
-        return Decoded(readings, events, ticks, dead, len(rows) - len(ticks) - len(events))
-
-    def _read_slow(self, rows: Rows, bodies: Sequence[bytes], received_ns: I64) -> dict[int, SlowRow]:
-        """Let Python read the rows that the kernel left, and write what it found into their records."""
-        left = np.flatnonzero(rows["verdict"] == SLOW)
-        latest_ns = (received_ns[rows["message"][left]] + self._future_ns).tolist()
-        found = {}
-        for r, raw, latest in zip(left.tolist(), _raw(rows[left], bodies), latest_ns, strict=True):
-            one = found[r] = read_row(raw, latest, self.dictionary, self._assets)
-            rows["verdict"][r] = one.reason or (TICK if one.tick else OK if one.event is None else EVENT)
-            rows["place"][r], rows["time_ns"][r], rows["value"][r] = one.place, one.time_ns, one.value
-            rows["status"][r] = one.status
-        return found
 
     def _count(self, rows: int, slow: int) -> None:
         self.rows_general += rows - slow
@@ -120,15 +145,15 @@ def _offsets(messages: Sequence[Message]) -> I64:
     return np.fromiter([message[0] for message in messages], np.int64, n)
 
 
-def _readings(rows: Rows, ids: I32, offsets: I64, received_ns: I64) -> Readings:
-    """Columns of their own: the records are overwritten by the next call."""
-    message = rows["message"]
-    return Readings(
-        rows["time_ns"].copy(), ids, rows["value"].copy(), rows["status"].copy(), offsets[message], received_ns[message]
-    )
+def _received(messages: Sequence[Message]) -> I64:
+    """int64[m]; a log often gives one stamp to all that came at once."""
+    stamps = [message[1] for message in messages]
+    if stamps.count(stamps[0]) == len(stamps):
+        return np.full(len(stamps), stamps[0], np.int64)
+    return np.fromiter(stamps, np.int64, len(stamps))
 
 
-def _raw(rows: Rows, bodies: Sequence[bytes]) -> list[bytes]:
+def _raw(records: Records, bodies: Sequence[bytes]) -> list[bytes]:
     """The bytes of rows; the message itself, not a copy, where it is one row."""
-    spans = zip(rows["message"].tolist(), rows["start"].tolist(), rows["end"].tolist(), strict=True)
+    spans = zip(records["message"].tolist(), records["start"].tolist(), records["end"].tolist(), strict=True)
     return [bodies[m] if end - start == len(bodies[m]) else bodies[m][start:end] for m, start, end in spans]

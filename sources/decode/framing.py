@@ -11,107 +11,111 @@ from numba import njit
 from andon.readings import I64
 from sources.decode.fields import read_row
 from sources.decode.layout import (
-    END,
-    LINE,
-    MESSAGE,
-    NOT_JSON,
-    PLACE,
-    ROW_BYTES,
-    START,
-    TOO_LARGE,
-    VERDICT,
+    END, GOOD, LINE, MESSAGE, NOT_JSON, OFFSET, OTHER, PLACE, RECEIVED, START, TOO_LARGE, VERDICT,
 )  # fmt: skip
-from sources.decode.memory import byte_at, put_byte, put_int32, put_int64
+from sources.decode.memory import byte_at, int64_at, put_byte, put_int32, put_int64
+from sources.decode.output import Output, put_row
 from sources.decode.table import Addresses
 from sources.decode.text import blank
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def read_messages(
-    text: int, ends: I64, received_ns: I64, future_ns: int, max_bytes: int, table: Addresses, rows: int
-) -> int:
-    """Read all messages into records of `layout.ROW`; returns how many rows there are.
+    text: int, ends: I64, offsets: I64, received_ns: I64, future_ns: int, max_bytes: int, table: Addresses, out: Output
+) -> None:
+    """Read m messages and put out their rows.
 
-    text : address of the messages, a byte 0 behind each, 16 more at the end.
-    ends : int64[m], index of the byte 0 behind each message.
-    rows : address of the records; room for at least sum(lengths) // 2 + m: a row takes 2 bytes, a blank message is one.
+    text: address of the messages, a byte 0 behind each, 16 more at the end.
+    ends, offsets, received_ns: int64[m]; of each message the index of the byte 0 behind it, its offset and stamp.
+    out : with room for at least sum(lengths) // 2 + m rows: a row takes 2 bytes, a blank message is a row.
     """
-    row, begin = rows, text
+    begin = text
     for m in range(ends.shape[0]):
         end = text + ends[m]
+        put_int32(out.row + MESSAGE, m)
+        put_int64(out.row + OFFSET, offsets[m])
+        put_int64(out.row + RECEIVED, received_ns[m])
         latest_ns = received_ns[m] + future_ns
         if end - begin > max_bytes:
-            row = _close(row, m, 0, begin, begin, end, TOO_LARGE)
+            _refuse(begin, end, TOO_LARGE, out)
         else:
             i = blank(begin, False)
             if byte_at(i) == 91:  # [
-                row = _read_array(i, begin, end, m, latest_ns, table, row)
+                _read_array(i, begin, end, latest_ns, table, out)
             else:
-                j = read_row(i, False, 0, latest_ns, table, row)
+                j = read_row(i, False, 0, latest_ns, table, out.row)
                 if j >= 0 and blank(j, False) == end:
-                    row = _close(row, m, 0, begin, begin, end, -1)
+                    _put(0, 0, end - begin, out)
                 else:
-                    row = _read_lines(begin, end, m, latest_ns, table, row)
+                    _read_lines(begin, end, latest_ns, table, out)
         begin = end + 1
-    return (row - rows) // ROW_BYTES
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _read_array(i: int, begin: int, end: int, m: int, latest_ns: int, table: Addresses, first: int) -> int:
-    """The elements of the array at i; returns the address of the next record."""
-    row, line = first, 0
+def _read_array(i: int, begin: int, end: int, latest_ns: int, table: Addresses, out: Output) -> None:
+    """The elements of the array at i; when it turns out broken, what they were is taken back."""
+    good, other = int64_at(out.counts + GOOD), int64_at(out.counts + OTHER)
     i = blank(i + 1, False)
-    ended = byte_at(i) == 93
-    while not ended:
-        j = read_row(i, False, 1, latest_ns, table, row)
-        if j < 0:
-            return _close(first, m, 0, begin, begin, end, NOT_JSON)
-        row = _close(row, m, line, begin, i, j, -1)
-        line += 1
-        i = blank(j, False)
-        ended = byte_at(i) == 93
-        if not ended:
-            if byte_at(i) != 44:
-                return _close(first, m, 0, begin, begin, end, NOT_JSON)
-            i = blank(i + 1, False)
-    if blank(i + 1, False) != end:
-        return _close(first, m, 0, begin, begin, end, NOT_JSON)
-    return row
+    ended, ok, line = byte_at(i) == 93, True, 0
+    while ok and not ended:
+        j = read_row(i, False, 1, latest_ns, table, out.row)
+        ok = j >= 0
+        if ok:
+            _put(line, i - begin, j - begin, out)
+            line += 1
+            i = blank(j, False)
+            ended = byte_at(i) == 93
+            if not ended:
+                ok = byte_at(i) == 44
+                i = blank(i + 1, False)
+    if not ok or blank(i + 1, False) != end:
+        put_int64(out.counts + GOOD, good)
+        put_int64(out.counts + OTHER, other)
+        _refuse(begin, end, NOT_JSON, out)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _read_lines(begin: int, end: int, m: int, latest_ns: int, table: Addresses, first: int) -> int:
+def _read_lines(begin: int, end: int, latest_ns: int, table: Addresses, out: Output) -> None:
     """A row for each line that is not blank; a message with one such line, or none, is a row as a whole."""
-    row, line, i = first, 0, begin
+    line, i, following = 0, _line(begin, end), 0
+    if i == end:
+        _refuse(begin, end, NOT_JSON, out)
     while i < end:
-        i = blank(i, True)
         stop = i
         while stop < end and byte_at(stop) != 10:
             stop += 1
-        last = stop
-        while last > i and (byte_at(last - 1) == 32 or byte_at(last - 1) == 9 or byte_at(last - 1) == 13):
-            last -= 1
-        if last > i:
-            ok = read_row(i, True, 0, latest_ns, table, row) == last
-            row = _close(row, m, line, begin, i, last, -1 if ok else NOT_JSON)
-            line += 1
-        i = stop + 1
-    if line == 0:
-        return _close(first, m, 0, begin, begin, end, NOT_JSON)
-    if line == 1:
-        put_int64(first + START, 0)
-        put_int64(first + END, end - begin)
-    return row
+        following = _line(stop, end)
+        while byte_at(stop - 1) in (32, 9, 13):
+            stop -= 1
+        if read_row(i, True, 0, latest_ns, table, out.row) != stop:
+            put_byte(out.row + VERDICT, NOT_JSON)
+            put_int32(out.row + PLACE, -1)
+        if line == 0 and following == end:
+            _put(line, 0, end - begin, out)
+        else:
+            _put(line, i - begin, stop - begin, out)
+        line += 1
+        i = following
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _close(row: int, m: int, line: int, begin: int, start: int, end: int, verdict: int) -> int:
-    """Note where a row came from, and its verdict unless it has one (-1); returns the address of the next."""
-    put_int32(row + MESSAGE, m)
-    put_int32(row + LINE, line)
-    put_int64(row + START, start - begin)
-    put_int64(row + END, end - begin)
-    if verdict >= 0:
-        put_byte(row + VERDICT, verdict)
-        put_int32(row + PLACE, -1)
-    return row + ROW_BYTES
+def _line(i: int, end: int) -> int:
+    """Where the next line with anything on it begins; `end` when there is none."""
+    i = blank(i, False)
+    return min(i, end)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _refuse(begin: int, end: int, verdict: int, out: Output) -> None:
+    """Put out a whole message as a dead letter."""
+    put_byte(out.row + VERDICT, verdict)
+    put_int32(out.row + PLACE, -1)
+    _put(0, 0, end - begin, out)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _put(line: int, start: int, end: int, out: Output) -> None:
+    put_int32(out.row + LINE, line)
+    put_int64(out.row + START, start)
+    put_int64(out.row + END, end)
+    put_row(out)

@@ -19,12 +19,20 @@ def offsets_of(record: np.dtype[np.void]) -> list[int]:
 ROW = np.dtype([
     ("time_ns", "i8"), ("value", "f8"),
     ("start", "i8"), ("end", "i8"),  # its bytes, from the message's first on; all of it when it is the only row
-    ("message", "i4"), ("line", "i4"),  # index of its message, and its index in there
+    ("offset", "i8"), ("received_ns", "i8"),  # of its message
+    ("message", "i4"), ("line", "i4"),  # index of its message in the call, and its index in there
     ("place", "i4"),  # in the series table, -1 none
-    ("verdict", "u1"), ("status", "u1"), ("unused", "u2"),
+    ("at_row", "i4"),  # good rows of the call before it
+    ("verdict", "u1"), ("status", "u1"), ("unused", "V6"),
 ])  # fmt: skip
 ROW_BYTES = ROW.itemsize
-TIME, VALUE, START, END, MESSAGE, LINE, PLACE, VERDICT, STATUS, _ = offsets_of(ROW)
+(
+    TIME, VALUE, START, END, OFFSET, RECEIVED, MESSAGE, LINE, PLACE, AT_ROW, VERDICT, STATUS, _,
+) = offsets_of(ROW)  # fmt: skip
+
+# what a call has put out so far; a broken array takes its rows back, so slow and unseen only say "maybe"
+COUNTS = np.dtype([("good", "i8"), ("other", "i8"), ("slow", "i8"), ("unseen", "i8")])
+GOOD, OTHER, SLOW_ROWS, UNSEEN = offsets_of(COUNTS)
 
 # verdicts beside the Reasons
 OK = 0

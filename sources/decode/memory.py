@@ -53,20 +53,20 @@ def _store(number: Any, native: Any) -> Any:
 
 byte_at = _load(types.int64, ir.IntType(8))  #: the unsigned byte at an address, as int64
 word_at = _load(types.uint64, ir.IntType(64))  #: 8 bytes, little endian, as uint64
-_int32_at = _load(types.int64, ir.IntType(32))
-_float64_at = _load(types.float64, ir.DoubleType())
+int64_at = _load(types.int64, ir.IntType(64))
+int32_at = _load(types.int64, ir.IntType(32))
+float64_at = _load(types.float64, ir.DoubleType())
 put_byte = _store(types.int64, ir.IntType(8))
 put_int32 = _store(types.int64, ir.IntType(32))
 put_int64 = _store(types.int64, ir.IntType(64))
 put_float64 = _store(types.float64, ir.DoubleType())
-int32_at, float64_at = _int32_at, _float64_at
 
 
 def address(array: NDArray[Any]) -> int:
     """Where an array's first element is. The caller keeps the array."""
     if not array.flags.c_contiguous:
         raise ValueError("an array with gaps has no use for its address")
-    return int(array.ctypes.data)
+    return int(array.__array_interface__["data"][0])  # half the time of .ctypes.data
 
 
 def text_buffer(raw: bytes) -> NDArray[np.uint8]:

@@ -29,8 +29,6 @@ class SlowRow(NamedTuple):
 def read_row(raw: bytes, latest_ns: int, dictionary: SeriesDictionary, assets: frozenset[str]) -> SlowRow:
     """Read one JSON object. latest_ns: a stamp beyond it is in the future. Never raises."""
     row = json.loads(raw.decode(), parse_int=_integer)
-    if not _is_text(row):
-        return SlowRow(Reason.not_json)
     if "event" in row:
         return _event(row, latest_ns, assets)
     if not all(name in row for name in ("ts", "asset", "tag", "value")):
@@ -60,15 +58,6 @@ def _integer(digits: str) -> int | float:
     return int(digits) if len(digits) <= 20 else float(digits)  # int() of a long text is slow, and refused above 4,300
 
 
-def _is_text(row: object) -> bool:
-    """No half of a surrogate pair: an escape can write one, but it is no character and no file could keep it."""
-    try:
-        json.dumps(row, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _event(row: Mapping[str, object], latest_ns: int, assets: frozenset[str]) -> SlowRow:
     name, asset, data = row["event"], row.get("asset"), row.get("data", {})
     if not isinstance(name, str):
@@ -87,17 +76,17 @@ def _event(row: Mapping[str, object], latest_ns: int, assets: frozenset[str]) ->
         return SlowRow(Reason.wrong_type)
     if asset not in assets:
         return SlowRow(Reason.unknown_event)
-    if not isinstance(data, dict) or not _is_finite(data):
+    if not isinstance(data, dict) or not _is_storable([name, data]):
         return SlowRow(Reason.wrong_type)
     reason, time_ns = _stamp(row["ts"], latest_ns)
     return SlowRow(reason, time_ns=time_ns, event=name, asset=asset, data=data)
 
 
-def _is_finite(data: Mapping[str, object]) -> bool:
-    """No number beyond float64: what is stored of an event must be JSON again."""
+def _is_storable(parts: object) -> bool:
+    """Whether it is JSON and UTF-8 when written again: no number beyond float64, no half of a surrogate pair."""
     try:
-        json.dumps(data, allow_nan=False)
-    except ValueError:
+        json.dumps(parts, allow_nan=False, ensure_ascii=False).encode()
+    except ValueError:  # UnicodeEncodeError is one
         return False
     return True
 

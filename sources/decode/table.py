@@ -10,7 +10,7 @@ from numba import njit
 
 from andon.plant import SeriesSpec
 from sources.decode.layout import offsets_of
-from sources.decode.memory import address, int32_at, put_int32, text_buffer, word_at
+from sources.decode.memory import address, int32_at, int64_at, put_int32, text_buffer, word_at
 
 NUMBER, BOOLEAN, STATE = 0, 1, 2
 _KINDS = {"number": NUMBER, "counter": NUMBER, "boolean": BOOLEAN, "state": STATE}
@@ -91,7 +91,7 @@ def _fill(table: Addresses, count: int) -> None:
     for place in range(count):
         one = entry(table, place)
         slot = _hash(
-            _pointer(one + _ASSET), int32_at(one + _ASSET_SIZE), _pointer(one + _TAG), int32_at(one + _TAG_SIZE)
+            int64_at(one + _ASSET), int32_at(one + _ASSET_SIZE), int64_at(one + _TAG), int32_at(one + _TAG_SIZE)
         )
         slot &= table.slots_mask
         while int32_at(table.slots + 4 * slot) >= 0:
@@ -111,8 +111,8 @@ def find(table: Addresses, asset: int, asset_size: int, tag: int, tag_size: int)
         if (
             int32_at(one + _ASSET_SIZE) == asset_size
             and int32_at(one + _TAG_SIZE) == tag_size
-            and _same(_pointer(one + _ASSET), asset, asset_size)
-            and _same(_pointer(one + _TAG), tag, tag_size)
+            and _same(int64_at(one + _ASSET), asset, asset_size)
+            and _same(int64_at(one + _TAG), tag, tag_size)
         ):
             return place
         slot = (slot + 1) & table.slots_mask
@@ -122,7 +122,7 @@ def find(table: Addresses, asset: int, asset_size: int, tag: int, tag_size: int)
 def is_unit(table: Addresses, place: int, text: int, size: int) -> Any:
     """Whether the text is the unit of a place."""
     one = entry(table, place)
-    return int32_at(one + _UNIT_SIZE) == size and _same(_pointer(one + _UNIT), text, size)
+    return int32_at(one + _UNIT_SIZE) == size and _same(int64_at(one + _UNIT), text, size)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -131,15 +131,10 @@ def state_number(table: Addresses, place: int, text: int, size: int) -> int:
     one = entry(table, place)
     name = table.states + 16 * int32_at(one + _STATE_FIRST)
     for k in range(int32_at(one + STATE_COUNT)):
-        if int32_at(name + 8) == size and _same(_pointer(name), text, size):
+        if int32_at(name + 8) == size and _same(int64_at(name), text, size):
             return k
         name += 16
     return -1
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _pointer(at: int) -> Any:
-    return _S(word_at(at))
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

@@ -100,7 +100,7 @@ function build(el) {
     legend: { show: false }, cursor: { drag: { x: false, y: false }, points: { show: false }, y: false },
     tzDate: (at) => uPlot.tzDate(new Date(at * 1e3), currentZone()),
     scales: { x: { time: true, auto: false }, y: { auto: false } },
-    padding: [12, 8, 0, 0],
+    padding: [12, 22, 0, 0],
     axes: [
       { ...axis, values: (_u, splits) => splits.map((at, i) => {
         const m = moment(at * 1000, false);

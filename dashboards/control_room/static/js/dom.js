@@ -24,6 +24,7 @@ function flat(children, out = []) {
 
 /** Make the children of `parent` look like `children`. */
 export function render(parent, ...children) {
+  if (!parent.andonNodes) parent.textContent = "";
   const next = flat(children);
   patchChildren(parent, parent.andonNodes || [], next, false);
   parent.andonNodes = next;
@@ -106,7 +107,7 @@ function setProp(el, name, old, value) {
   } else if (name === "style") {
     for (const property of Object.keys(old || {})) if (!value || !(property in value)) el.style.removeProperty(property);
     for (const [property, text] of Object.entries(value || {})) el.style.setProperty(property, text);
-  } else if (PROPERTIES.has(name) && !(el instanceof SVGElement)) {
+  } else if (PROPERTIES.has(name) && !(el instanceof SVGElement) && !(el instanceof HTMLOptionElement && name === "value")) {
     const wanted = value === null || value === undefined ? "" : value;
     if (el[name] !== wanted) el[name] = wanted;
   } else if (value === null || value === undefined || value === false) el.removeAttribute(name);

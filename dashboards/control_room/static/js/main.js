@@ -44,8 +44,8 @@ function header() {
     h("div.tools", null,
       h("button.tool", { onclick: () => chooseLanguage(currentLanguage() === "en" ? "zh-CN" : "en"), lang: currentLanguage() === "en" ? "zh-CN" : "en", id: "language" }, currentLanguage() === "en" ? "中文" : "English"),
       h("button.tool", { onclick: theme, "aria-label": t("theme"), title: t("theme") }, h("span", { "aria-hidden": "true" }, "◐")),
-      h("a.tool.wall-link", { href: state.route.name === "wall" ? "#/" : "#/wall" }, t("wall.name")),
-      h("button.tool.who", { onclick: logout, title: t("logout") }, h("span.who-name", null, state.me.name), h("span.who-role", null, t(`role.${state.me.role}`)), h("span.out", { "aria-hidden": "true" }, "⏻"))));
+      h("a.tool.wall-link", { href: state.route.name === "wall" ? "#/" : "#/wall" }, t(state.route.name === "wall" ? "nav.overview" : "wall.name")),
+      h("button.tool.who", { onclick: logout, title: t("logout"), "aria-label": `${t("logout")}: ${state.me.name}` }, h("span.who-name", null, state.me.name), h("span.who-role", null, t(`role.${state.me.role}`)), h("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" }, h("path", { d: "M14 4H5v16h9M10 12h11M17 8l4 4-4 4" })))));
 }
 
 function alarmCounts() {

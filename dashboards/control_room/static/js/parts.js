@@ -212,7 +212,8 @@ function hourTicks(fromMs, toMs) {
   const hours = (toMs - fromMs) / 3600000;
   const step = (hours > 16 ? 4 : hours > 6 ? 1 : hours > 2 ? 0.5 : 0.25) * 3600000;
   const list = [];
-  for (let ms = Math.ceil(fromMs / step) * step; ms < toMs; ms += step) list.push(ms);
+  const edge = (toMs - fromMs) * 0.02;
+  for (let ms = Math.ceil(fromMs / step) * step; ms < toMs - edge; ms += step) if (ms > fromMs + edge) list.push(ms);
   return list;
 }
 

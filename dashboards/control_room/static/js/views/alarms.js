@@ -31,7 +31,7 @@ function fits(alarm) {
 
 function filters() {
   const { filter } = state;
-  const select = (name, label, options) => h("label", { key: name }, h("span.visually-hidden", null, label), h("select", { value: filter[name] ?? "", onchange: (event) => choose(name, event.target.value), "aria-label": label }, options.map(([text, shown]) => h("option", { key: text, value: text, selected: (filter[name] ?? "") === text }, shown))));
+  const select = (name, label, options) => h("label", { key: name }, h("span.visually-hidden", null, label), h("select", { onchange: (event) => choose(name, event.target.value), "aria-label": label }, options.map(([text, shown]) => h("option", { key: text, value: text, selected: (filter[name] ?? "") === text }, shown))));
   return h("div.filters", null,
     h("div.choice", { role: "group", "aria-label": t("filter.show") }, ["open", "all"].map((name) => h("button", { key: name, "aria-pressed": String((filter.show ?? "open") === name), onclick: () => choose("show", name) }, t(`filter.${name}`)))),
     h("label.check", null, h("input", { type: "checkbox", checked: Boolean(filter.waiting), onchange: (event) => choose("waiting", event.target.checked) }), t("filter.waiting")),
@@ -40,11 +40,13 @@ function filters() {
     h("label", null, h("span.visually-hidden", null, t("filter.text")), h("input", { type: "search", placeholder: t("filter.text"), value: filter.text ?? "", oninput: (event) => choose("text", event.target.value) })));
 }
 
+const known = (alarm) => state.plant.byPath.get(alarm.asset)?.series.some((series) => series.tag === alarm.tag);
+
 function row(alarm) {
   const cell = (name, ...children) => h(`td.c-${name}`, { key: name, "data-label": t(`column.${name}`) }, ...children);
   return h(`tr.edge-p${alarm.priority_number}${alarm.active ? "" : ".over"}${alarm.unacknowledged ? ".unack" : ""}`, { key: alarm.key, "data-key": alarm.key },
     cell("priority", mark(alarm), h("span.priority-name", null, t(`priority.${alarm.priority}`))),
-    cell("alarm", link(`alarm/${alarm.key}`, { class: "rule" }, alarm.rule_name), h("span.where", null, assetLink(alarm.asset), h("span.tag", null, ` ${t(`tag.${alarm.tag}`)}`), alarm.found_late ? h("span.late", null, t("found_late")) : null)),
+    cell("alarm", link(`alarm/${alarm.key}`, { class: "rule" }, alarm.rule_name), h("span.where", null, assetLink(alarm.asset), known(alarm) ? h("span.tag", null, ` ${t(`tag.${alarm.tag}`)}`) : null, alarm.found_late ? h("span.late", null, t("found_late")) : null)),
     cell("since", time(alarm.start_ms)),
     cell("duration", lastedText(alarm), h("span.activity", null, alarm.active ? t("active") : t("over"))),
     cell("limit", limitText(alarm)), cell("peak", peakText(alarm)),

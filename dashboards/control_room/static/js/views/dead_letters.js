@@ -23,7 +23,7 @@ export function deadLetters() {
       h("thead", null, h("tr", null, can("dead_letters.redrive") ? h("th", { scope: "col", key: "pick" }, h("span.visually-hidden", null, t("dead.pick"))) : null,
         ["received", "reason", "series", "place", "raw"].map((name) => h("th", { key: name, scope: "col" }, t(`column.${name}`))))),
       h("tbody", null, rows.map(row)))) : null,
-    can("dead_letters.redrive") && rows.length ? h("div.bar", null, h("button.primary", { disabled: chosen.size === 0, onclick: redrive }, t("redrive.button", { n: chosen.size }))) : null,
+    can("dead_letters.redrive") && rows.length ? h("div.redrive-bar", null, h("button.primary", { disabled: chosen.size === 0, onclick: redrive }, t("redrive.button", { n: chosen.size }))) : null,
     h("p.hint", null, t("dead.hint")));
 }
 

@@ -32,12 +32,12 @@ function lineCard(line) {
   return h("section.card.line-card", { key: line.path },
     heading(`line/${line.path}`, line.assets.map((path) => state.plant.byPath.get(path).name).join(", "), line.path, worst(assetNow(line.assets[0]))),
     h("div.line-states", null, line.assets.map((path) => h("div", { key: path }, stateBadge(assetNow(path)?.state)))),
-    oeeBlock(line.window, line.window && !line.window.final ? t("oee.since", { time: "" }) : t("oee.last_window")),
-    line.window ? h("p.window-time", null, time(line.window.start_ms, { seconds: false }), " – ", time(line.window.end_ms, { seconds: false }), line.window.final ? null : h("em", null, ` ${t("oee.running")}`)) : null,
+    oeeBlock(line.hour, t("oee.hour")),
+    line.hour ? h("p.window-time", null, time(line.hour.start_ms, { seconds: false }), " – ", time(line.hour.final ? line.hour.end_ms : state.pulse.as_of_ms, { seconds: false }), line.hour.final ? null : h("em", null, ` ${t("oee.running")}`)) : null,
     h("div.day", null,
       h("span.day-label", null, t("oee.day"), h("b", null, day ? percent(day.OEE) : "–")),
       oeeBars(line.trend.slice(-48))),
-    line.window ? h("p.made", null, t("oee.made", { made: count(day.parts.pq), good: count(day.parts.gq) })) : null);
+    day ? h("p.made", null, t("oee.made", { made: count(day.parts.pq), good: count(day.parts.gq) })) : null);
 }
 
 function storageCard(asset) {
@@ -48,7 +48,8 @@ function storageCard(asset) {
   const reading = now?.values[series.tag];
   const excursion = [...state.alarms.values()].filter((alarm) => alarm.asset === asset.path && alarm.tag === series.tag).sort((a, b) => Number(b.active) - Number(a.active) || b.start_ms - a.start_ms)[0];
   const out = reading && reading.v !== null && (reading.v > limits.high || reading.v < limits.low);
-  return h(`section.card.storage-card${out ? ".abnormal" : ""}`, { key: asset.path },
+  const priority = out ? excursion?.active ? excursion.priority_number : "none" : null;
+  return h(`section.card.storage-card${out ? `.abnormal.edge-p${priority}` : ""}`, { key: asset.path },
     heading(`asset/${asset.path}`, asset.name, asset.path, worst(now)),
     h("div.reading", null, value(series, reading), bullet(reading, limits, series)),
     sparkline([asset.path, series.tag], { ...limits, height: 44 }),
@@ -91,14 +92,17 @@ function alarmPanel() {
   const flood = state.pulse.alarms.flood;
   return panel(t("nav.alarms"), { class: "alarm-panel", extra: link("alarms", { class: "more" }, t("all", { n: alarms.length })) },
     flood ? h("p.flood", { role: "status" }, t("flood", { n: state.pulse.alarms.last_10_min })) : null,
-    alarms.length ? h("ol.alarm-cards", null, alarms.slice(0, 7).map((alarm) => h(`li.alarm-card.edge-p${alarm.priority_number}${alarm.active ? "" : ".over"}`, { key: alarm.key },
-      mark(alarm),
-      h("div.alarm-text", null,
-        link(`alarm/${alarm.key}`, { class: "rule" }, alarm.rule_name),
-        h("span.where", null, alarm.asset_name, " · ", time(alarm.start_ms, { seconds: false })),
-        h("span.how", null, alarm.active ? t("active_for", { time: lastedText(alarm) }) : t("lasted_for", { time: lastedText(alarm) }), " · ", alarmState(alarm)),
-        alarm.erp ? erp(alarm.erp) : null),
-      acknowledgeButton(alarm)))) : empty(t("no_alarms")));
+    alarms.length ? h("ol.alarm-cards", null, alarms.slice(0, 7).map(alarmCard)) : empty(t("no_alarms")));
+}
+
+function alarmCard(alarm) {
+  return h(`li.alarm-card.edge-p${alarm.priority_number}${alarm.active ? "" : ".over"}`, { key: alarm.key },
+    mark(alarm),
+    h("div.alarm-text", null,
+      link(`alarm/${alarm.key}`, { class: "rule" }, alarm.rule_name),
+      h("span.where", null, alarm.asset_name, " · ", time(alarm.start_ms, { seconds: false })),
+      h("span.how", null, alarm.active ? t("active_for", { time: lastedText(alarm) }) : t("lasted_for", { time: lastedText(alarm) }), " · ", alarmState(alarm))),
+    h("div.alarm-foot", null, alarm.erp ? erp(alarm.erp) : null, acknowledgeButton(alarm)));
 }
 
 function healthPanel() {

@@ -28,7 +28,8 @@ export function wall() {
       storage.map((asset) => {
         const reading = assetNow(asset.path)?.values[asset.cold_chain.tag];
         const out = reading && (reading.v > asset.cold_chain.high || reading.v < asset.cold_chain.low);
-        return h(`section.wall-tile${out ? ".out" : ""}${reading?.stale ? ".stale" : ""}`, { key: asset.path },
+        const alarm = alarms.find((one) => one.asset === asset.path && one.active);
+        return h(`section.wall-tile${out ? `.out.edge-p${alarm?.priority_number ?? "none"}` : ""}${reading?.stale ? ".stale" : ""}`, { key: asset.path },
           h("h2", null, asset.name), h("p.wall-num", null, out ? h("i", { "aria-hidden": "true" }, "▲ ") : null, number(reading?.v, 1), h("small", null, " °C")),
           h("p.wall-sub", null, t("cold.label"), " ", `${number(asset.cold_chain.low, 0)} – ${quantity(asset.cold_chain.high, "Cel", 0)}`));
       })));
