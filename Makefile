@@ -6,7 +6,8 @@ SHELL := bash
 
 PACKAGES := alarms andon dashboards detectors flows operators service simulators sinks sources
 PYTEST := .venv/bin/python -m pytest
-# Two workers: the suites wait on disks and processes more than they compute. The kernels are compiled beforehand.
+# Two workers: the suites wait on disks and processes more than they compute. A file stays with one worker, so what it
+# sets up is set up once. The kernels are compiled beforehand.
 WORKERS ?= 2
 export PYTHON
 ARGS ?=
@@ -23,7 +24,7 @@ demo: setup ## the whole of Andon on simulated machines; then open the address i
 
 test: setup ## everything that needs Python packages only, and Chromium where there is one (ARGS)
 	@mkdir -p build
-	@$(PYTEST) -n $(WORKERS) -m "not real and not crash" --junitxml build/test.xml $(ARGS)
+	@$(PYTEST) -n $(WORKERS) --dist loadfile -m "not real and not crash" --junitxml build/test.xml $(ARGS)
 
 test-real: setup ## the kill -9 suites and those that need real servers (ARGS)
 	@mkdir -p build

@@ -29,6 +29,7 @@ from andon.heartbeat import Heartbeat
 from andon.locks import Exclusive
 from andon.logs import set_up_logs
 from andon.plant import PlantModel
+from andon.process import exit_status_of
 from andon.records import Records
 from andon.slots import SlotFiles
 from flows.quarantine import Quarantine
@@ -115,4 +116,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(exit_status_of(main))

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from alarms.conditions import ConditionEngine
 from andon.conditions import ConditionChange
 from andon.outputs import Figure, LedgerRows, ShardOutputs, WindowRows
-from andon.plant import PlantModel
+from andon.config.models import Rule
+from andon.plant import PlantModel, SeriesSpec
 from andon.readings import NS_PER_MS, NS_PER_S, DeadLetters, Decoded, Event, Message, Readings, Reason, Status, Tick
 from andon.series import SeriesDictionary
 from andon.slots import Reference, SlotFiles
@@ -54,7 +55,7 @@ class ShardEngine:
         self._corrections = Corrections(spec, journal)
         self._figures = FigureBoard(figure_specs(plant, shard), config.windows.figures_s, journal)
         self._detector = RobustDetector(256)
-        self._conditions = ConditionEngine(plant.rules_for)
+        self._conditions = ConditionEngine(self._rules_for)
         self._ledger = Ledger()
         self._context = ProductionContext()
         self._touched = Touched()
@@ -107,6 +108,10 @@ class ShardEngine:
             self._detects = np.append(self._detects, spec.detect)
             self._detector.grow(series + 1)
             self._paths = {**self._paths, series: (spec.asset, spec.tag)}  # outputs in flight keep the old one
+
+    def _rules_for(self, spec: SeriesSpec) -> Sequence[Rule]:
+        """A series that left the configuration has no rules: it would only ever be stale."""
+        return self.plant.rules_for(spec) if (spec.asset, spec.tag) in self.plant.series else ()
 
     def _rows(self, decoded: Decoded, begin: int, end: int) -> None:
         """Rows between two ticks, events of the same stretch first."""
@@ -187,6 +192,7 @@ class ShardEngine:
         series = self.dictionary.id_of(change.asset, change.tag)
         until_ns = change.confirmed_ns if change.cleared_ns is None else change.cleared_ns
         evidence = {
+            **change.evidence,
             "journal": self.journal.evidence(
                 series, change.start_ns - EVIDENCE_BEFORE_NS, until_ns + 1, change.offset
             ),

@@ -20,6 +20,7 @@ from andon.config.load import load_plant
 from andon.datafolder import DataFolder
 from andon.errors import RecordsError
 from andon.logs import set_up_logs
+from andon.process import exit_status_of
 from andon.readings import NS_PER_S
 from andon.records import SYSTEM_SUPERVISOR, Records
 from service.options import parser, stop_on_signals
@@ -109,4 +110,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(exit_status_of(main))

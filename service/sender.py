@@ -15,6 +15,7 @@ from andon.datafolder import DataFolder
 from andon.errors import ConfigError
 from andon.heartbeat import Heartbeat
 from andon.logs import set_up_logs
+from andon.process import exit_status_of
 from andon.records import Records
 from andon.secrets import read_secret
 from service.options import parser, stop_on_signals
@@ -51,4 +52,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(exit_status_of(main))

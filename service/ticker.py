@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from andon.config.load import load_plant
 from andon.datafolder import DataFolder
 from andon.logs import set_up_logs
+from andon.process import exit_status_of
 from service.options import parser, plant_clock, stop_on_signals
 from sources.spool import Spool
 from sources.ticks import run_ticker
@@ -32,4 +33,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(exit_status_of(main))

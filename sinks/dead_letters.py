@@ -9,8 +9,8 @@ from __future__ import annotations
 import sqlite3
 import threading
 import zlib
-from collections import Counter as Tally
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,25 +62,19 @@ class DeadLetterStore:
         self._cap, self._keep_ns = round(cap_mb * 1_000_000), round(retention_d * DAY_NS)
         self._lock = threading.Lock()
         self._db: sqlite3.Connection | None = None
+        self._size = -1  # of all bodies, kept by the writer: adding them up takes 0.1 s with a million rows
 
     def write(self, dead: DeadLetters, paths: Sequence[str]) -> None:
         """Store the dead letters of one step; paths: asset-path/tag by series id. On disk when it returns."""
         if not len(dead):
             return
-        raw = list(dead.raw)
-        body = _pack(dead, raw, ["" if one < 0 else paths[one] for one in dead.series.tolist()])
-        offsets, received = dead.offset, dead.received_ns
-        row = (
-            int(offsets.min()), int(offsets.max()), len(raw), int(received.min()), int(received.max()), len(body),
-            zlib.crc32(body), body,
-        )  # fmt: skip
+        names = ["" if one < 0 else paths[one] for one in dead.series.tolist()]
+        columns: _Unpacked = (dead.offset, dead.line, dead.received_ns, dead.reason, names, list(dead.raw))
         tally = np.bincount(dead.reason)
-        with self._lock, self._connection() as db:
-            db.execute("begin immediate")
-            db.execute("insert or replace into batch values (?,?,?,?,?,?,?,?)", row)
-            self._trim(db, int(received.max()))
+        with self._lock, self._transaction() as db:
+            self._insert(db, columns)
+            self._trim(db, int(dead.received_ns.max()))
             self._add(db, tally, 1)
-            db.execute("commit")
         for reason in np.flatnonzero(tally).tolist():
             _stored.labels(Reason(reason).name).inc(int(tally[reason]))
 
@@ -88,12 +82,15 @@ class DeadLetterStore:
         """Forget what came from messages after `offset`: the flow is about to replay them."""
         if not self.path.exists():
             return
-        with self._lock, self._connection() as db:
-            db.execute("begin immediate")
-            for body in [row[0] for row in db.execute("select body from batch where first > ?", (offset,))]:
-                self._add(db, np.bincount(_unpack(body)[3]), -1)
-            db.execute("delete from batch where first > ?", (offset,))
-            db.execute("commit")
+        with self._lock, self._transaction() as db:
+            for rowid, body in db.execute("select rowid, body from batch where last > ?", (offset,)).fetchall():
+                unpacked = _unpack(body)
+                gone = unpacked[0] > offset
+                self._add(db, np.bincount(unpacked[3][gone]), -1)
+                db.execute("delete from batch where rowid = ?", (rowid,))
+                if not gone.all():
+                    self._insert(db, _kept(unpacked, ~gone))
+            self._size = _size(db)
 
     def list(self, limit: int = 100, reason: str | None = None) -> list[DeadLetter]:
         """The newest dead letters first, of one reason or of all."""
@@ -158,14 +155,26 @@ class DeadLetterStore:
                 place in marks,
             )  # fmt: skip
 
+    def _insert(self, db: sqlite3.Connection, columns: _Unpacked) -> None:
+        offset, received, body = columns[0], columns[2], _pack(columns)
+        row = (
+            int(offset.min()), int(offset.max()), len(offset), int(received.min()), int(received.max()), len(body),
+            zlib.crc32(body), body,
+        )  # fmt: skip
+        replaced = db.execute("select size from batch where first = ? and last = ?", row[:2]).fetchone()
+        db.execute("insert or replace into batch values (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        self._size += len(body) - (replaced[0] if replaced else 0)
+
     def _trim(self, db: sqlite3.Connection, now_ns: int) -> None:
-        db.execute("delete from batch where max_received_ns < ?", (now_ns - self._keep_ns,))
-        (size,) = db.execute("select coalesce(sum(size), 0) from batch").fetchone()
+        """Let the oldest go, one look each, until the rest is within its time and the cap."""
         gone = 0
-        while size > self._cap:
-            row = db.execute("select rowid, size, n from batch order by last limit 1").fetchone()
+        while True:
+            row = db.execute("select rowid, size, n, max_received_ns from batch order by last limit 1").fetchone()
+            if row is None or (row[3] >= now_ns - self._keep_ns and self._size <= self._cap):
+                break
             db.execute("delete from batch where rowid = ?", row[:1])
-            size, gone = size - row[1], gone + row[2]
+            self._size -= row[1]
+            gone += row[2] if row[3] >= now_ns - self._keep_ns else 0
         if gone:
             db.execute("insert into dropped values (1, ?) on conflict do update set n = n + excluded.n", (gone,))
             _dropped.inc(gone)
@@ -175,6 +184,21 @@ class DeadLetterStore:
     def _add(db: sqlite3.Connection, tally: NDArray[np.int64], sign: int) -> None:
         rows = [(reason, sign * int(tally[reason])) for reason in np.flatnonzero(tally).tolist()]
         db.executemany("insert into tally values (?, ?) on conflict do update set n = n + excluded.n", rows)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """A write transaction, undone with what this object remembers of it when anything fails."""
+        db = self._connection()
+        db.execute("begin immediate")
+        before = self._size = _size(db) if self._size < 0 else self._size
+        try:
+            yield db
+            db.execute("commit")
+        except BaseException:
+            self._size = before
+            if db.in_transaction:
+                db.execute("rollback")
+            raise
 
     def _connection(self) -> sqlite3.Connection:
         """The open file; in autocommit mode, so `with` only rolls back what a failure left open."""
@@ -188,12 +212,24 @@ class DeadLetterStore:
         return self._db
 
 
-def _pack(dead: DeadLetters, raw: Sequence[bytes], names: Sequence[str]) -> bytes:
+def _size(db: sqlite3.Connection) -> int:
+    (size,) = db.execute("select coalesce(sum(size), 0) from batch").fetchone()
+    return int(size)
+
+
+def _kept(columns: _Unpacked, which: NDArray[np.bool_]) -> _Unpacked:
+    """Some of the rows."""
+    at = np.flatnonzero(which).tolist()
+    offset, line, received_ns, reason, names, raw = columns
+    return offset[which], line[which], received_ns[which], reason[which], [names[k] for k in at], [raw[k] for k in at]
+
+
+def _pack(columns: _Unpacked) -> bytes:
     """Columns, sizes of the texts, texts; compressed as one."""
+    *numbers, names, raw = columns
     paths = [name.encode() for name in names]
     sizes = [np.array([len(one) for one in texts], np.uint32) for texts in (raw, paths)]
-    columns = [np.array([len(raw)], np.uint32), *(getattr(dead, name) for name, _ in _COLUMNS), *sizes]
-    packed = [np.ascontiguousarray(column).tobytes() for column in columns]
+    packed = [np.ascontiguousarray(column).tobytes() for column in (np.array([len(raw)], np.uint32), *numbers, *sizes)]
     return zlib.compress(b"".join([*packed, *raw, *paths]), 1)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ def parts(points, start=0, end=120, **kwargs):
 
 def assert_same(found, expected):
     for name, value in expected.items():
-        assert found[name] == pytest.approx(value, rel=1e-9, abs=1e-9), name
+        assert found[name] == (None if value is None else pytest.approx(value, rel=1e-9, abs=1e-9)), name
 
 
 @given(points_st, st.integers(1, 60))
@@ -42,7 +43,7 @@ def test_equals_the_twin_second_by_second(points, gap_s):
 @given(points_st, st.lists(st.integers(1, 119), max_size=4, unique=True))
 def test_windows_merge_to_the_whole(points, cuts):
     edges = [0, *sorted(cuts), 120]
-    pieces = [parts(points, a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    pieces = [parts(points, a, b) for a, b in pairwise(edges)]
     assert_same(merge_parts(pieces), parts(points))
 
 
@@ -140,7 +141,7 @@ def test_mkt_weights_and_refusals():
     assert mkt([5.0], [0.0]) is None
     with pytest.raises(ValueError, match=r"got -1\.0"):
         mkt([5.0], [-1.0])
-    with pytest.raises(ValueError, match="absolute zero|above -273"):
+    with pytest.raises(ValueError, match="other unit"):
         mkt([5.0, -280.0])
 
 

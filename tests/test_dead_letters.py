@@ -36,10 +36,12 @@ def test_gives_back_what_was_written_after_any_replay(batches, back, tmp_path_fa
         offset += len(rows)
         store.write(dead(rows), PATHS)
         written.append(rows)
-    store.truncate_after(back)  # a crash: batches that begin later are replayed
+    store.truncate_after(back)  # a crash: what came after is replayed, cut into steps in another way
+    assert all(one.offset <= back for one in store.list(1000))
     for rows in written:
-        if rows[0][0] > back:
-            store.write(dead(rows), PATHS)
+        later = [one for one in rows if one[0] > back]
+        if later:
+            store.write(dead(later), PATHS)
     flat = [one for rows in written for one in rows]
     found = store.list(1000)
     assert [(one.offset, one.raw) for one in found] == [(one[0], one[5]) for one in reversed(flat)]
@@ -91,3 +93,33 @@ def test_reading_a_store_that_is_not_there_yet(tmp_path):
     store = DeadLetterStore(tmp_path / "0.db", 0, 10.0, 90.0)
     assert (store.list(), store.counts(), store.get(1, 0)) == ([], {}, None)
     assert not (tmp_path / "0.db").exists()
+
+
+def test_the_cap_holds_over_restarts_and_a_write_that_fails_changes_nothing(tmp_path):
+    rng = np.random.default_rng(1)
+    for offset in range(6):
+        store = DeadLetterStore(tmp_path / "0.db", 0, 0.003, 90.0)
+        store.write(dead([(offset, 0, 9, 1, -1, rng.bytes(1000))]), PATHS)
+        with pytest.raises(IndexError):
+            store.write(dead([(offset, 1, 9, 1, 5, b"")]), PATHS)
+        store.close()
+    store = DeadLetterStore(tmp_path / "0.db", 0, 0.003, 90.0)
+    assert [one.offset for one in store.list()] == [5, 4]
+    assert (store.dropped(), store.counts()) == (4, {"not_json": 6})
+
+
+def test_the_same_step_again_replaces_what_it_left(tmp_path):
+    store = DeadLetterStore(tmp_path / "0.db", 0, 10.0, 90.0)
+    letters = dead([(1, 0, 0, 1, -1, b"x"), (2, 0, 0, 1, -1, b"y")])
+    store.write(letters, PATHS)
+    store.truncate_after(0)
+    store.write(letters, PATHS)
+    assert ([one.raw for one in store.list()], store.counts()) == ([b"y", b"x"], {"not_json": 2})
+
+
+def test_twenty_thousand_bad_rows_are_stored_as_columns(tmp_path):
+    store = DeadLetterStore(tmp_path / "0.db", 0, 100.0, 90.0)
+    raw = b'{"ts": 1767225600123, "asset": "x", "tag": "%d"}'
+    store.write(dead([(k, 0, 9, 1 + k % 5, k % 2, raw % k) for k in range(20_000)]), PATHS)
+    assert (tmp_path / "0.db").stat().st_size + (tmp_path / "0.db-wal").stat().st_size < 20_000 * 40
+    assert sum(store.counts().values()) == 20_000

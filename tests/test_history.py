@@ -64,7 +64,7 @@ def figure(start_s: int, revision: int, final: bool, **parts: float | None) -> F
 
 
 def outputs(offset: int, watermark_s: int = 0, shard: int = 0, **columns: object) -> ShardOutputs:
-    return ShardOutputs(shard, offset, offset, watermark_s * NS_PER_S, 1, paths=PATHS, **columns)  # type: ignore[arg-type]
+    return ShardOutputs(shard, offset, offset, watermark_s * NS_PER_S, 1, paths=PATHS, **columns)
 
 
 def dump(path: Path) -> list[str]:
@@ -195,7 +195,7 @@ def test_prune_keeps_the_state_in_force_and_what_still_runs(path: Path) -> None:
 
 def test_a_failed_write_stores_nothing_and_can_be_tried_again(path: Path) -> None:
     writer, reader = HistoryWriter(path, 0), HistoryReader([path])
-    bad = outputs(1, windows=windows((0, 0, 0, 5.0)), figures=[figure(0, 0, True, odd=object())])  # type: ignore[arg-type]
+    bad = outputs(1, windows=windows((0, 0, 0, 5.0)), figures=[figure(0, 0, True, odd=object())])
     with pytest.raises(TypeError):
         writer.write(bad)
     assert reader.marks() == []

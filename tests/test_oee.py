@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -60,7 +62,7 @@ def test_counts_equal_the_twin(samples, modulus):
 @given(states_st, counter_st, counter_st, st.lists(st.integers(1, 119), max_size=4, unique=True))
 def test_windows_roll_up_to_the_whole(states, total, good, cuts):
     edges = [START, *sorted(cuts), END]
-    pieces = [parts(states, total, good, a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    pieces = [parts(states, total, good, a, b) for a, b in pairwise(edges)]
     assert roll_up(pieces) == pytest.approx(parts(states, total, good), abs=1e-9)
 
 

@@ -129,18 +129,18 @@ def test_any_other_error_of_a_spool_comes_out(spools, monkeypatch):
 
 def test_the_fault_log_is_the_one_of_the_seed(spools, tmp_path):
     path = tmp_path / "faults.jsonl"
-    for seconds in (700, 1000, 2500, 3700):
+    for seconds in (700, 1000, 1800):
         send(spools, seconds, fault_log=path)
-    wanted = fault_log(1, START_NS, START_NS + 3700 * NS_PER_S)
+    wanted = fault_log(1, START_NS, START_NS + 1800 * NS_PER_S)
     assert len(wanted) >= 4
     assert sorted(read_faults(path), key=lambda fault: (fault.start_ns, fault.asset)) == wanted
     assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_no_faults_no_lines(spools, tmp_path):
-    send(spools, 3000, faults=False, fault_log=tmp_path / "faults.jsonl")
+    send(spools, 1200, faults=False, fault_log=tmp_path / "faults.jsonl")
     assert read_faults(tmp_path / "faults.jsonl") == []
-    assert logged(spools[0]) == expected(1, 0, 3000, faults=False)
+    assert logged(spools[0]) == expected(1, 0, 1200, faults=False)
 
 
 def test_a_torn_line_of_the_fault_log_is_written_again(tmp_path):
@@ -168,11 +168,11 @@ def test_kill_9_loses_and_doubles_nothing(tmp_path, root):
     """Killed again and again while it catches up; what is in the log is what one run would give."""
     folder = DataFolder(tmp_path / "data")
     folder.create("szh1", 2)
-    seconds = 4000
+    seconds = 3000
     until_ns = START_NS + seconds * NS_PER_S
     spools = [Spool(folder.spool(shard), shard, ManualClock(until_ns)) for shard in SHARDS]
     arguments = command(folder.path, until_ns, "--until-ns", str(until_ns))
-    for kill_after in (1, 2500, 3000):
+    for kill_after in (1, 2000, 2500):
         before = spools[1].last_offset()
         process = subprocess.Popen(arguments, cwd=root)
         while spools[1].last_offset() < before + kill_after and process.poll() is None:

@@ -12,8 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from andon.plant import PACKML_STATES
-from operators.cold_chain import mkt, mkt_timed
+from alarms.conditions import ConditionEngine
+from andon.config.models import Rule
+from andon.plant import PACKML_STATES, SeriesSpec
+from andon.readings import Readings
+from operators.cold_chain import ACTIVATION_J_MOL, GAS_CONSTANT, mkt, mkt_timed
 from operators.oee import PARTS, PRODUCTION_MODE, oee_parts, oee_ratios, ratio, roll_up
 from operators.points import counter_deltas
 from tests.naive import NS
@@ -75,12 +78,49 @@ def _packml(seq):
     return {"APT": parts["apt_s"], **{name.removesuffix("_s"): value for name, value in parts.items()}}
 
 
-def _mkt(T, w=None, dH=83144.0):
-    return mkt(T, w, dH)
+def _mkt(**given):
+    # The project's gas constant is fixed; a vector with its own R has the same ratio dH/R.
+    activation = given.get("dH", ACTIVATION_J_MOL) * GAS_CONSTANT / given.get("R", GAS_CONSTANT)
+    return mkt(given["T"], given.get("w"), activation)
 
 
-def _mkt_timed(t, T, method):
-    return mkt_timed(t, T, method)
+def _mkt_timed(**given):
+    return mkt_timed(given["t"], given["T"], given["method"])
+
+
+def _ratio(num, den):
+    return ratio(num, den)
+
+
+def _changes(times_s, values, **rule):
+    """What a rule decides on one series sampled at whole seconds."""
+    n = len(values)
+    engine = ConditionEngine(lambda _: [Rule(id="vector", on="*", **rule)])
+    engine.bind(0, SeriesSpec("asset", "tag", "number", "Cel", -1e3, 1e3, 1e6, (), None, False, True))
+    time_ns = np.array(times_s, np.int64) * NS
+    rows = Readings(
+        time_ns, np.zeros(n, np.int32), np.array(values, np.float64), np.zeros(n, np.uint8), np.arange(n), time_ns
+    )
+    return engine.step(rows, np.full(n, np.nan))
+
+
+def _excursion(**given):
+    changes = _changes(
+        [60 * minute for minute in given["t_min"]], given["T"],
+        above=given["hi"], deadband=given["hyst"], delay_s=60.0 * given["hold_off"],
+    )  # fmt: skip
+    raised, last = [one for one in changes if one.kind == "raised"], changes[-1]
+    return {
+        "n": len(raised), "start": raised[0].start_ns / NS / 60, "confirmed": raised[0].confirmed_ns / NS / 60,
+        "cleared": last.cleared_ns and last.cleared_ns / NS / 60, "peak": last.peak, "minutes_above": last.out_s / 60,
+    }  # fmt: skip
+
+
+def _alarm_delay(**given):
+    times_s = [place * given["dt"] for place in range(len(given["x"]))]
+    limits = {"above": given["hi"], "deadband": given["deadband"], "delay_s": given["on"], "off_delay_s": given["off"]}
+    raised, cleared = _changes(times_s, given["x"], **limits)
+    return {"on_at": raised.confirmed_ns / NS, "off_at": cleared.cleared_ns / NS}
 
 
 BOUND = {
@@ -91,9 +131,11 @@ BOUND = {
     "window_avail": _window_avail,
     "counter": _counter,
     "packml": _packml,
-    "ratio": lambda num, den: ratio(num, den),
+    "ratio": _ratio,
     "mkt": _mkt,
     "mkt_timed": _mkt_timed,
+    "excursion": _excursion,
+    "alarm_delay": _alarm_delay,
 }
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
-from tests.page_fixture import CNC, COMPRESSOR, FILLER, NOW_NS, ROOM, TRUCK, PagePlant, Served, page_plant
 
 from andon.clock import ManualClock, ScaledClock
 from andon.config.models import Web
@@ -20,10 +20,11 @@ from andon.records import SYSTEM_SUPERVISOR, Records
 from andon.secrets import Secret
 from service.web.actions import MUTATING_ROUTES
 from service.web.app import routes_of
-from service.web.auth import LOGINS_A_MINUTE, LoginLimit, check_binding
+from service.web.auth import FAILURES_A_MINUTE, LoginLimit, check_binding
 from service.web.errors import STATUS, WebError
 from service.web.gate import PUBLIC, SAFE, is_loopback, known_hosts
 from service.web.main import arguments, clock_of
+from tests.page_fixture import CNC, COMPRESSOR, FILLER, NOW_NS, ROOM, TRUCK, PagePlant, Served, page_plant
 
 PASSWORD = "correct horse battery"
 
@@ -60,13 +61,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def engineer(site: Site) -> Iterator[httpx.Client]:
-    with site.client("engineer") as client:
+    with closing(site.client("engineer")) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 def stranger(site: Site) -> Iterator[httpx.Client]:
-    with site.client() as client:
+    with closing(site.client()) as client:
         yield client
 
 
@@ -104,7 +105,7 @@ def test_a_person_is_led_to_the_log_in_page(stranger: httpx.Client) -> None:
 
 def test_a_one_time_token_lets_in_once_and_leaves_the_address(site: Site) -> None:
     token = site.plant.token()
-    with site.client() as first, site.client() as second:
+    with closing(site.client()) as first, closing(site.client()) as second:
         answer = first.get("/", params={"token": token})
         assert (answer.status_code, answer.headers["location"]) == (303, "/")
         cookie = answer.headers["set-cookie"]
@@ -121,7 +122,7 @@ def test_a_one_time_token_lets_in_once_and_leaves_the_address(site: Site) -> Non
 
 def test_log_in_with_a_password_and_out_again(site: Site) -> None:
     site.records.create_user("wang", "Wang Fang", "quality", PASSWORD, SYSTEM_SUPERVISOR, "test")
-    with site.client() as client:
+    with closing(site.client()) as client:
         wrong = client.post("/login", data={"user": "wang", "password": "wrong"})
         assert wrong.status_code == 401
         assert catalogue("en")["access.login_failed"] in wrong.text
@@ -218,18 +219,32 @@ def test_hosts_and_loopback() -> None:
     assert known_hosts("10.0.0.5", ["Andon.plant"]) == {"10.0.0.5", "andon.plant"}
 
 
-def test_log_in_attempts_are_limited_by_address_and_time() -> None:
+def test_failed_log_ins_are_limited_by_address_and_time() -> None:
     clock = ManualClock(NS_PER_S)
     limit = LoginLimit(clock, addresses=2)
-    for _ in range(LOGINS_A_MINUTE):
-        limit.attempt("10.0.0.1")
+    for _ in range(FAILURES_A_MINUTE):
+        limit.check("10.0.0.1")
+        limit.failed("10.0.0.1")
     with pytest.raises(WebError, match="address"):
-        limit.attempt("10.0.0.1")
-    limit.attempt("10.0.0.2")
+        limit.check("10.0.0.1")
+    limit.check("10.0.0.2")
     clock.advance(61)
-    limit.attempt("10.0.0.1")
-    limit.attempt("10.0.0.3")
-    assert len(limit._attempts) == 2
+    limit.check("10.0.0.1")
+    limit.failed("10.0.0.2")
+    limit.failed("10.0.0.3")
+    assert len(limit._failures) == 2
+
+
+def test_the_page_limits_guesses(tmp_path: Path) -> None:
+    plant = page_plant(tmp_path)
+    served = Served(plant.room)
+    with closing(httpx.Client(base_url=served.address, timeout=20)) as client:
+        answers = [client.get("/", params={"token": f"guess{n}"}).status_code for n in range(FAILURES_A_MINUTE + 1)]
+        good = client.get("/", params={"token": plant.token()}).status_code
+    served.close()
+    plant.close()
+    assert answers == [401] * FAILURES_A_MINUTE + [429]
+    assert good == 429
 
 
 def test_clock_arguments() -> None:
@@ -289,7 +304,7 @@ def test_history_keeps_extremes_and_weights_means_when_it_merges(engineer: httpx
     fine = engineer.get("/api/v1/history", params={**params, "points": 2000}).json()
     coarse = engineer.get("/api/v1/history", params={**params, "points": 40}).json()
     assert fine["size_s"] == 60.0
-    assert len(fine["mean"]) == 480
+    assert len(fine["mean"]) == 479  # the range ends with the newest row, so its first window is cut
     assert len(coarse["mean"]) <= 41
     assert max(coarse["maximum"]) == max(fine["maximum"])
     assert min(coarse["minimum"]) == min(fine["minimum"])
@@ -297,11 +312,11 @@ def test_history_keeps_extremes_and_weights_means_when_it_merges(engineer: httpx
     total = sum(mean * count for mean, count in zip(fine["mean"], fine["count"], strict=True))
     merged = sum(mean * count for mean, count in zip(coarse["mean"], coarse["count"], strict=True))
     assert merged == pytest.approx(total, rel=1e-5)
-    assert fine["score"] == [None] * 480
+    assert fine["score"] == [None] * 479
     scores = engineer.get("/api/v1/history", params={"asset": COMPRESSOR, "tag": "vibration"}).json()["score"]
     assert max(scores) > 10
     exact = engineer.get("/api/v1/history", params={**params, "hours": 1, "size_s": 10}).json()
-    assert (exact["size_s"], len(exact["mean"])) == (10.0, 360)
+    assert (exact["size_s"], len(exact["mean"])) == (10.0, 359)
     states = engineer.get("/api/v1/history", params={"asset": CNC, "tag": "state"}).json()
     assert "Execute" in states["state"]
     empty = engineer.get("/api/v1/history", params={**params, "from": 1000, "to": 2000}).json()
@@ -393,10 +408,10 @@ def test_ledger_per_series_and_per_hour(engineer: httpx.Client) -> None:
 
 
 def test_who_may_not_read_the_audit_trail_is_told(site: Site) -> None:
-    with site.client("operator") as operator:
+    with closing(site.client("operator")) as operator:
         answer = operator.get("/api/v1/audit")
         assert (answer.status_code, code_of(answer)) == (403, "access.denied")
-    with site.client("quality") as quality:
+    with closing(site.client("quality")) as quality:
         assert quality.get("/api/v1/audit").json()["audit"][0]["action"] == "login.token"
 
 
@@ -422,11 +437,11 @@ def test_every_change_leaves_its_audit_row_and_is_refused_to_viewers(site: Site)
     assert set(calls) | covered == set(MUTATING_ROUTES)
     for (method, path), (key, body) in calls.items():
         address = path.replace("{key}", key)
-        with site.client("viewer") as viewer:
+        with closing(site.client("viewer")) as viewer:
             before = site.records.audit_trail(newest=True, limit=1)[0].seq
             assert code_of(viewer.request(method, address, json=body)) == "access.denied"
             assert site.records.audit_trail(newest=True, limit=1)[0].seq == before
-        with site.client("engineer") as person:
+        with closing(site.client("engineer")) as person:
             answer = person.request(method, address, json=body)
             assert answer.status_code == 200, answer.text
             row = next(row for row in site.records.audit_trail(newest=True, limit=3) if row.seq > before + 1)

@@ -20,7 +20,7 @@ from andon.records import Records
 from service.web.errors import WebError, status_of
 from service.web.gate import Access, is_loopback
 
-LOGINS_A_MINUTE = 10  # of one address; the records lock a user after five failures on top
+FAILURES_A_MINUTE = 10  # of one address; the records lock a user after five failures on top
 
 
 def check_binding(web: Web, records: Records) -> None:
@@ -39,21 +39,23 @@ def check_binding(web: Web, records: Records) -> None:
 
 
 class LoginLimit:
-    """At most `LOGINS_A_MINUTE` attempts of one address a minute, by the machine's clock; memory is bounded."""
+    """At most `FAILURES_A_MINUTE` failed attempts of an address a minute, by the machine's clock; memory is bounded."""
 
     def __init__(self, clock: Clock, addresses: int = 1000) -> None:
         self._clock, self._addresses = clock, addresses
-        self._attempts: dict[str, deque[int]] = {}
+        self._failures: dict[str, deque[int]] = {}
 
-    def attempt(self, address: str) -> None:
-        """Count an attempt. Raises WebError "page.too_many_logins"."""
-        now_ns = self._clock.now_ns()
-        attempts = self._attempts.setdefault(address, deque(maxlen=LOGINS_A_MINUTE))
-        if len(attempts) == LOGINS_A_MINUTE and 0 <= now_ns - attempts[0] < 60 * NS_PER_S:
+    def check(self, address: str) -> None:
+        """Raises WebError "page.too_many_logins" when the address has to wait."""
+        failures = self._failures.get(address, ())
+        if len(failures) == FAILURES_A_MINUTE and 0 <= self._clock.now_ns() - failures[0] < 60 * NS_PER_S:
             raise WebError("page.too_many_logins")
-        attempts.append(now_ns)
-        if len(self._attempts) > self._addresses:
-            del self._attempts[next(iter(self._attempts))]
+
+    def failed(self, address: str) -> None:
+        """Count a failed attempt."""
+        self._failures.setdefault(address, deque(maxlen=FAILURES_A_MINUTE)).append(self._clock.now_ns())
+        if len(self._failures) > self._addresses:
+            del self._failures[next(iter(self._failures))]
 
 
 class Doors:
@@ -74,21 +76,27 @@ class Doors:
         form = parse_qs((await request.body()).decode("utf-8", "replace"), max_num_fields=5)
         user, password = form.get("user", [""])[0], form.get("password", [""])[0]
         try:
-            self.limit.attempt(terminal(request))
+            self.limit.check(terminal(request))
             token, _ = await to_thread.run_sync(self.records.login, user, password, terminal(request))
-        except (AccessError, WebError) as error:
+        except WebError as error:
+            return self._form(request, error)
+        except AccessError as error:
+            self.limit.failed(terminal(request))
             return self._form(request, error)
         return self._in(token)
 
     async def redeem(self, request: Request) -> Response:
         """Spend the one-time token of the address and go on without it in the address."""
         given = request.query_params.get("token", "")
+        if request.state.session is not None:
+            return RedirectResponse("/", 303)  # a reload of the address that let them in spends nothing
         try:
-            self.limit.attempt(terminal(request))
+            self.limit.check(terminal(request))
             token, _ = await to_thread.run_sync(self.records.redeem_one_time_token, given, terminal(request))
-        except (AccessError, WebError) as error:
-            if request.state.session is not None:
-                return RedirectResponse("/", 303)  # a reload of the address that let them in
+        except WebError as error:
+            return self._form(request, error)
+        except AccessError as error:
+            self.limit.failed(terminal(request))
             return self._form(request, error)
         return self._in(token)
 
