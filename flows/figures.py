@@ -22,6 +22,7 @@ from operators.oee import oee_parts
 from sinks.journal import Journal
 
 RUNNING_EVERY_TICKS = 10  # how often the window that is still running is shown
+LOOK_BACK_NS = 7 * 86_400 * NS_PER_S  # for the sample before a gap; further back costs more than it tells
 GAP_INTERVALS = 3  # a value stands for so many expected intervals; beyond it nothing is known
 Kind = Literal["oee", "cold_chain"]
 Points = tuple[NDArray[np.int64], NDArray[np.float64]]
@@ -162,6 +163,8 @@ class FigureBoard:
         if series is None:
             return self._journal.points(-1, start_ns, end_ns)
         rows = self._journal.points(series, start_ns - self._length_ns, end_ns)
+        if not len(rows) or rows["time_ns"][0] >= start_ns:  # a counter goes on from its last value, however old
+            rows = np.concatenate([self._journal.points(series, start_ns - LOOK_BACK_NS, start_ns)[-1:], rows])
         return rows[np.lexsort((rows["value"], rows["time_ns"]))]
 
     def snapshot(self) -> tuple[object, ...]:

@@ -57,7 +57,7 @@ def plant_flow(
         return engine, Quarantine(data.slots(shard).parent / "quarantine.json")
 
     def history(shard: int) -> HistoryPartition:
-        return HistoryPartition(HistoryWriter(data.history_db(shard), shard))
+        return HistoryPartition(HistoryWriter(data.history_db(shard), shard), keep.history_d * 86_400)
 
     def dead_letters(shard: int, resume: int | None) -> DeadLetterPartition:
         store = DeadLetterStore(data.dead_letters_db(shard), shard, keep.dead_letters_mb, keep.dead_letters_d)

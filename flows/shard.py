@@ -26,6 +26,7 @@ from andon.slots import Reference, SlotFiles
 from detectors.robust import RobustDetector
 from flows.context import ProductionContext
 from flows.figures import FigureBoard, figure_specs
+from flows.retention import JournalRetention
 from flows.revisions import Corrections
 from flows.touched import Touched
 from operators.duplicates import AHEAD, CONFLICT, DUPLICATE, TOO_OLD, DuplicateFilter
@@ -35,7 +36,7 @@ from operators.windows import WindowOperator, WindowSpec
 from sinks.journal import Journal, Position
 from sources.decode import JsonDecoder
 
-LAYOUT = 1
+LAYOUT = 2
 EVIDENCE_BEFORE_NS = 600 * NS_PER_S  # how much of the series before the crossing an alarm cites
 State = tuple[int, int, Position, Reference]  # layout, shard, journal position, slot
 
@@ -59,6 +60,9 @@ class ShardEngine:
         self._ledger = Ledger()
         self._context = ProductionContext()
         self._touched = Touched()
+        self._retention = JournalRetention(
+            journal, config.retention.journal_d * 86_400, config.time.future_s, config.windows.longest_s
+        )
         self._detects: NDArray[np.bool_] = np.zeros(0, np.bool_)
         self._paths: dict[int, tuple[str, str]] = {}
         self._ticks = 0
@@ -97,17 +101,22 @@ class ShardEngine:
 
     def _bind(self) -> None:
         """Give every series that the decoder saw for the first time its place in all operators."""
-        while self._windows.count < len(self.dictionary):
-            series = self._windows.count
-            spec = self.dictionary.spec(series)
+        if self._windows.count == len(self.dictionary):
+            return
+        fresh = self.dictionary.specs[self._windows.count :]
+        for series, spec in enumerate(fresh, self._windows.count):
             self._windows.bind(emits=spec.kind == "number")
             self._duplicates.bind()
             self._conditions.bind(series, spec)
             self._figures.bind(series, spec.asset, spec.tag)
-            self._touched.bind(is_state=spec.kind in ("state", "boolean"))
-            self._detects = np.append(self._detects, spec.detect)
-            self._detector.grow(series + 1)
-            self._paths = {**self._paths, series: (spec.asset, spec.tag)}  # outputs in flight keep the old one
+        self._detector.grow(len(self.dictionary))
+        self._touched.bind([spec.kind in ("state", "boolean") for spec in fresh])
+        self._retention.bind(len(fresh))
+        self._detects = np.concatenate([self._detects, [spec.detect for spec in fresh]])
+        self._paths = self._all_paths()  # a new one: outputs in flight keep the old
+
+    def _all_paths(self) -> dict[int, tuple[str, str]]:
+        return {series: (spec.asset, spec.tag) for series, spec in enumerate(self.dictionary.specs)}
 
     def _rules_for(self, spec: SeriesSpec) -> Sequence[Rule]:
         """A series that left the configuration has no rules: it would only ever be stale."""
@@ -120,6 +129,7 @@ class ShardEngine:
             return
         rows = decoded.readings.rows(slice(begin, end))
         verdict = self._duplicates.judge(rows.time_ns, rows.series, rows.value)
+        self._retention.judge(rows.series, rows.time_ns, verdict)
         usable = (rows.status != Status.BAD) & (verdict != DUPLICATE) & (verdict != TOO_OLD)
         score = self._score(rows, usable & (verdict == AHEAD))
         windows, closed_ns = self._windows.step(
@@ -186,6 +196,7 @@ class ShardEngine:
         if ledger is not None:
             out.ledger.append(ledger)
         self._watermark_ns = max(self._watermark_ns, tick.time_ns)
+        self._retention.tick(tick.time_ns, self._windows.newest_ns, self._windows.seen)
 
     def _with_evidence(self, change: ConditionChange) -> ConditionChange:
         """What the record of this change cites: rows of the journal by hash, and what the asset was making."""
@@ -225,7 +236,9 @@ class ShardEngine:
         parts = {name: part.snapshot() for name, part in self._parts().items()}
         parts["engine"] = (self._ticks, self._watermark_ns, self._detects.tobytes())
         # The slot is named with its hash by the recovery store, in a folder that only the service can write.
-        return (LAYOUT, self.shard, position, self._slots.write(pickle.dumps(parts, protocol=5)))
+        state = (LAYOUT, self.shard, position, self._slots.write(pickle.dumps(parts, protocol=5)))
+        self._retention.remove()
+        return state
 
     def restore(self, state: State | None) -> None:
         """Go back to a snapshot; None starts a new log. ValueError for a layout that this version cannot read."""
@@ -242,7 +255,7 @@ class ShardEngine:
         for name, part in self._parts().items():
             if name not in ("dictionary", "conditions"):
                 part.restore(parts[name])
-        self._paths = {series: (spec.asset, spec.tag) for series, spec in enumerate(self.dictionary.specs)}
+        self._paths = self._all_paths()
         for series, spec in enumerate(self.dictionary.specs):
             self._figures.bind(series, spec.asset, spec.tag)
         self._ticks, self._watermark_ns, detects = parts["engine"]
@@ -253,7 +266,7 @@ class ShardEngine:
             "dictionary": self.dictionary, "windows": self._windows, "duplicates": self._duplicates,
             "corrections": self._corrections, "figures": self._figures, "detector": self._detector,
             "conditions": self._conditions, "ledger": self._ledger, "context": self._context,
-            "touched": self._touched,
+            "touched": self._touched, "retention": self._retention,
         }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,11 +26,11 @@ class Touched:
         self._newest = np.zeros(0, NEWEST)
         self._changes: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = []
 
-    def bind(self, *, is_state: bool) -> None:
-        """The next series id."""
-        one = np.zeros(1, NEWEST)
-        one["is_state"], one["state"], one["score"] = is_state, np.nan, np.nan
-        self._newest = np.concatenate([self._newest, one])
+    def bind(self, is_state: Sequence[bool]) -> None:
+        """The next series ids, one for each flag."""
+        fresh = np.zeros(len(is_state), NEWEST)
+        fresh["is_state"], fresh["state"], fresh["score"] = is_state, np.nan, np.nan
+        self._newest = np.concatenate([self._newest, fresh])
 
     def add(self, rows: Readings, score: F64, ahead: NDArray[np.bool_]) -> None:
         """Accepted rows; only those ahead of their series count."""

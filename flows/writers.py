@@ -9,27 +9,34 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
+import structlog
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from andon.outputs import ShardOutputs
 from andon.records import SYSTEM_FLOW, Records
+from flows.retention import Horizon
 from sinks.dead_letters import DeadLetterStore
 from sinks.history import HistoryWriter
 from sources.spool_bytewax import shard_key
 
 S = TypeVar("S")
+log = structlog.get_logger()
 
 
 class HistoryPartition(StatefulSinkPartition[ShardOutputs, None]):
-    """Windows, figures, newest values, states and ledger of one shard."""
+    """Windows, figures, newest values, states and ledger of one shard, kept for keep_s behind the shard's time."""
 
-    def __init__(self, writer: HistoryWriter) -> None:
+    def __init__(self, writer: HistoryWriter, keep_s: float) -> None:
         self._writer = writer
+        self._horizon = Horizon(keep_s)
 
     def write_batch(self, values: list[ShardOutputs]) -> None:
         """One transaction a step."""
         for outputs in values:
             self._writer.write(outputs)
+            before_ns = self._horizon.advance(outputs.watermark_ns)
+            if before_ns is not None and (gone := self._writer.prune(before_ns)):
+                log.info("history.pruned", shard=outputs.shard, rows=gone)
 
     def snapshot(self) -> None:
         """Nothing: keys and revisions make a replay harmless."""

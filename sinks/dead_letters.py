@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import structlog
@@ -239,7 +240,7 @@ def _unpack(body: bytes) -> _Unpacked:
     except zlib.error as error:
         raise SourceError("dead_letters.unreadable", cause=str(error)) from error
     count, at = int(np.frombuffer(data, np.uint32, 1)[0]), 4
-    columns = []
+    columns: list[NDArray[Any]] = []
     for _, kind in (*_COLUMNS, ("raw sizes", np.uint32), ("name sizes", np.uint32)):
         columns.append(np.frombuffer(data, kind, count, at))
         at += columns[-1].nbytes
@@ -247,4 +248,5 @@ def _unpack(body: bytes) -> _Unpacked:
     for size in np.concatenate(columns[-2:]).tolist():
         texts.append(data[at : at + size])
         at += size
-    return (*columns[:4], [one.decode() for one in texts[count:]], texts[:count])  # type: ignore[return-value]
+    offset, line, received_ns, reason = columns[:4]
+    return offset, line, received_ns, reason, [one.decode() for one in texts[count:]], texts[:count]

@@ -80,6 +80,13 @@ insert into ledger values (?,?,?,?,?,?,?,?,?,?) on conflict do update set
     conflict = conflict + excluded.conflict, as_of = excluded.as_of
 where excluded.as_of > as_of
 """
+_OLD_WINDOWS = 'delete from "window" where series = ? and size_ns = ? and start_ns <= ?'
+_OLD_FIGURES = "delete from figure where kind = ? and end_ns <= ? and final = 1"
+_OLD_ROWS = (
+    "delete from ledger where series = :series and hour_ns <= :before - 3600000000000",
+    """delete from state_change where series = :series and time_ns <
+       (select max(time_ns) from state_change where series = :series and time_ns <= :before)""",
+)
 _META = "insert into meta values (?, ?) on conflict do update set value = max(value, excluded.value)"
 
 _rows_written = Counter("andon_history_rows_total", "Rows added or replaced in the history store.", ["table"])
@@ -151,15 +158,25 @@ class HistoryWriter:
         """
         gone = 0
         with _transaction(self._db):
-            for statement in (
-                'delete from "window" where start_ns + size_ns <= ?',
-                "delete from figure where end_ns <= ? and final = 1",
-                "delete from ledger where hour_ns + 3600000000000 <= ?",
-                """delete from state_change where time_ns < ?1 and time_ns < (select max(time_ns)
-                   from state_change as newer where newer.series = state_change.series and newer.time_ns <= ?1)""",
-            ):
-                gone += self._db.execute(statement, (before_ns,)).rowcount
+            for kind in [row[0] for row in self._db.execute("select distinct kind from figure")]:
+                gone += self._db.execute(_OLD_FIGURES, (kind, before_ns)).rowcount
+            # By series, along the primary keys: one statement over the whole table reads 400 days of windows.
+            for series in self._ids.values():
+                for statement in _OLD_ROWS:
+                    gone += self._db.execute(statement, {"series": series, "before": before_ns}).rowcount
+                for size_ns in self._sizes(series):
+                    gone += self._db.execute(_OLD_WINDOWS, (series, size_ns, before_ns - size_ns)).rowcount
         return gone
+
+    def _sizes(self, series: int) -> list[int]:
+        """The window lengths that a series has rows of; one look-up each."""
+        sizes: list[int] = []
+        while True:
+            query = 'select min(size_ns) from "window" where series = ? and size_ns > ?'
+            (size_ns,) = self._db.execute(query, (series, sizes[-1] if sizes else -1)).fetchone()
+            if size_ns is None:
+                return sizes
+            sizes.append(size_ns)
 
     def close(self) -> None:
         """Give the file back. Nothing is lost by not calling it."""

@@ -37,6 +37,7 @@ ROW = np.dtype(
 )  # fmt: skip
 SCHEMA = pa.schema([(name, pa.from_numpy_dtype(ROW[name])) for name in ROW.names or ()])
 Rows = NDArray[Any]  # of ROW
+LARGE_BATCH = 2_048  # rows a batch from which an open file is good enough to be kept as it is
 Position = tuple[int, int, int]  # segment number, rows in it, rows in all
 
 
@@ -61,11 +62,13 @@ class Journal:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder = folder
         self._segment_rows = segment_rows
+        self.kept_from_ns = 0  #: rows received earlier are not read any more
         self._sealed = self._read_manifest()
         self._cache: OrderedDict[int, Rows] = OrderedDict()
-        self._open = np.zeros(segment_rows, ROW)
+        self._open = _Columns(segment_rows)
         self._used = 0
         self._flushed = 0
+        self._batches = 0  # in the open file
         self._segment = self._sealed[-1].segment + 1 if self._sealed else 0
         self._first_row = self._sealed[-1].first_row + self._sealed[-1].rows if self._sealed else 0
         self._file: int | None = None
@@ -76,24 +79,25 @@ class Journal:
         return self._first_row + self._used
 
     def append(self, readings: Readings, closed_ns: I64, tick: int) -> None:
-        """Take rows in log order. closed_ns int64[n]: how far the series was closed then; tick: ticks seen so far."""
-        used, count = self._used, len(readings)
-        if used + count > len(self._open):
-            grown = np.zeros(max(2 * len(self._open), used + count), ROW)
-            grown[:used] = self._open[:used]
-            self._open = grown
-        rows = self._open[used : used + count]
-        rows["time_ns"], rows["series"], rows["value"] = readings.time_ns, readings.series, readings.value
-        rows["status"], rows["offset"], rows["received_ns"] = readings.status, readings.offset, readings.received_ns
-        rows["closed_ns"], rows["tick"] = closed_ns, tick
-        self._used += count
+        """Take rows in log order. closed_ns int64[n]: how far the series was closed then; tick: ticks seen so far.
+
+        A full segment is written at once, so memory is bounded however long an epoch is.
+        """
+        if self._used >= self._segment_rows:
+            self.flush()
+        begin, end = self._used, self._used + len(readings)
+        self._open.reserve(end)
+        for name, column in self._open.columns.items():
+            column[begin:end] = closed_ns if name == "closed_ns" else tick if name == "tick" else getattr(readings, name)
+        self._used = end
 
     def flush(self) -> Position:
         """Make every row durable and say where the journal stands."""
-        fresh = self._open[self._flushed : self._used]
-        if len(fresh):
-            self._write(_arrow_bytes(fresh, with_schema=self._flushed == 0))
+        if self._flushed < self._used:
+            fresh = self._open.part(self._flushed, self._used)
+            self._write(_arrow_bytes(fresh, "lz4", with_schema=self._flushed == 0))
             self._flushed = self._used
+            self._batches += 1
         if self._used >= self._segment_rows:
             self._seal()
         return (self._segment, self._used, self.rows)
@@ -118,16 +122,13 @@ class Journal:
                 path.unlink()
         self._cache.clear()
         self._segment, self._first_row = segment, total - used
-        self._open = np.zeros(max(self._segment_rows, used), ROW)
-        self._open[:used] = rows
-        self._used, self._flushed = used, 0
-        self.flush_open()
-
-    def flush_open(self) -> None:
-        """Write the rows of the open segment anew; used after going back."""
-        if self._used:
-            self._write(_arrow_bytes(self._open[: self._used], with_schema=True))
-            self._flushed = self._used
+        self._open = _Columns(max(self._segment_rows, used))
+        for name, column in self._open.columns.items():
+            column[:used] = rows[name]
+        self._used, self._flushed, self._batches = used, 0, 0
+        if used:  # what came after the position must not stay in the file
+            self._write(_arrow_bytes(self._open.part(0, used), "lz4", with_schema=True))
+            self._flushed, self._batches = used, 1
 
     def points(self, series: int, start_ns: int, end_ns: int) -> Rows:
         """Usable rows (good or uncertain) of a series in [start_ns, end_ns), sorted by time, ties in log order."""
@@ -136,11 +137,11 @@ class Journal:
             for one in self._sealed
             if one.max_ns >= start_ns and one.min_ns < end_ns
         ]
-        rows = self._open[: self._used]
+        rows = self._open.part(0, self._used)
         here = (rows["series"] == series) & (rows["time_ns"] >= start_ns) & (rows["time_ns"] < end_ns)
-        parts.append(rows[here])
+        parts.append(_rows_at(rows, np.flatnonzero(here)))
         found = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        found = found[found["status"] != Status.BAD]
+        found = found[(found["status"] != Status.BAD) & (found["received_ns"] >= self.kept_from_ns)]
         return found[np.argsort(found["time_ns"], kind="stable")]
 
     def known(self, series: I32, time_ns: I64, value: F64) -> U8:
@@ -152,8 +153,8 @@ class Journal:
         for one in self._sealed:
             if one.max_ns >= low and one.min_ns <= high:
                 _compare(self._sorted(one.segment), series, time_ns, value, verdict)
-        rows = self._open[: self._used]
-        near = rows[(rows["time_ns"] >= low) & (rows["time_ns"] <= high)]
+        rows = self._open.part(0, self._used)
+        near = _rows_at(rows, np.flatnonzero((rows["time_ns"] >= low) & (rows["time_ns"] <= high)))
         _compare(near[np.lexsort((near["time_ns"], near["series"]))], series, time_ns, value, verdict)
         return verdict
 
@@ -192,13 +193,20 @@ class Journal:
         os.fdatasync(self._file)
 
     def _seal(self) -> None:
-        rows = self._open[: self._used]
-        data = _arrow_bytes(rows, with_schema=True)
-        path = self.folder / f"{self._segment:08}.arrow"
-        _write_file(path, data)
+        """Close the open file: kept as it is when its batches are large, else written again as one."""
+        rows = self._open.part(0, self._used)
+        opened, path = self._open_path(self._segment), self.folder / f"{self._segment:08}.arrow"
+        self._close()
+        if self._used >= LARGE_BATCH * self._batches:
+            data = opened.read_bytes()
+            opened.rename(path)
+            _sync_folder(self.folder)
+        else:
+            data = _arrow_bytes(rows, "zstd", with_schema=True)
+            _write_file(path, data)
         self._sealed.append(
             Sealed(
-                self._segment, self._first_row, len(rows), int(rows["time_ns"].min()), int(rows["time_ns"].max()),
+                self._segment, self._first_row, self._used, int(rows["time_ns"].min()), int(rows["time_ns"].max()),
                 int(rows["received_ns"].max()), hashlib.sha256(data).hexdigest(),
                 self._sealed[-1].sha256 if self._sealed else "",
             )  # fmt: skip
@@ -207,12 +215,10 @@ class Journal:
             manifest.write(orjson.dumps(asdict(self._sealed[-1]), option=orjson.OPT_APPEND_NEWLINE))
             manifest.flush()
             os.fsync(manifest.fileno())
-        self._close()
-        self._open_path(self._segment).unlink(missing_ok=True)
+        opened.unlink(missing_ok=True)
         self._segment += 1
-        self._first_row += len(rows)
-        self._open = np.zeros(self._segment_rows, ROW)
-        self._used = self._flushed = 0
+        self._first_row += self._used
+        self._used = self._flushed = self._batches = 0
 
     def _sorted(self, segment: int) -> Rows:
         """A sealed segment by series, then time, ties in log order; the last few stay in memory."""
@@ -305,11 +311,37 @@ def _compare(rows: Rows, series: I32, time_ns: I64, value: F64, verdict: U8) -> 
         verdict[at] = SAME if same else OTHER
 
 
-def _arrow_bytes(rows: Rows, *, with_schema: bool) -> bytes:
-    """Rows as one zstd-compressed Arrow record batch; the stream's schema message goes before the first."""
-    batch = pa.record_batch([np.ascontiguousarray(rows[name]) for name in SCHEMA.names], schema=SCHEMA)
+def _rows_at(columns: dict[str, NDArray[Any]], index: NDArray[np.intp]) -> Rows:
+    """Some rows of columns as records."""
+    rows = np.empty(len(index), ROW)
+    for name, column in columns.items():
+        rows[name] = column[index]
+    return rows
+
+
+class _Columns:
+    """Growing columns: an append is eight plain copies, half the cost of filling records."""
+
+    def __init__(self, capacity: int) -> None:
+        self.columns = {name: np.empty(capacity, ROW[name]) for name in SCHEMA.names}
+
+    def reserve(self, capacity: int) -> None:
+        """Make room for so many rows."""
+        held = len(self.columns["time_ns"])
+        if capacity > held:
+            more = max(capacity, 2 * held)
+            self.columns = {name: np.resize(column, more) for name, column in self.columns.items()}
+
+    def part(self, begin: int, end: int) -> dict[str, NDArray[Any]]:
+        """Views of some rows."""
+        return {name: column[begin:end] for name, column in self.columns.items()}
+
+
+def _arrow_bytes(columns: dict[str, NDArray[Any]], compression: str, *, with_schema: bool) -> bytes:
+    """Columns as one compressed Arrow record batch; the stream's schema message goes before the first."""
+    batch = pa.record_batch(list(columns.values()), schema=SCHEMA)
     sink = pa.BufferOutputStream()
-    writer = pa.ipc.new_stream(sink, SCHEMA, options=pa.ipc.IpcWriteOptions(compression="zstd"))
+    writer = pa.ipc.new_stream(sink, SCHEMA, options=pa.ipc.IpcWriteOptions(compression=compression))
     writer.write_batch(batch)
     data: bytes = sink.getvalue().to_pybytes()  # without end-of-stream: more batches may follow
     return data if with_schema else data[len(_HEAD) :]

@@ -125,7 +125,8 @@ class _Dataset:
     def rows(self) -> Iterator[Row]:
         from river import datasets  # takes a second; only this needs it
 
-        for features, value in datasets.WaterFlow():
+        # as a list: its file is closed only at the end, and those who only look at the beginning stop before
+        for features, value in list(datasets.WaterFlow()):
             stamp: datetime = features["Time"]
             raw = f"{stamp},{value}".encode()
             yield Row(round(stamp.timestamp()) * NS_PER_S, (("flow", float(value)),), raw)

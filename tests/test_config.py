@@ -224,6 +224,9 @@ CASES = {
     "bad slug": ('id = "szh1"', 'id = "Szh 1"', "site.id", "not_allowed", "a-z"),
     "missing id": ('id = "szh1"\n', "", "site.id", "missing", "no default"),
     "future schema": ("schema = 1", "schema = 2", "schema", "schema", "schema 1"),
+    "journal shorter than corrections": (
+        "[erp]", "[time]\ncorrect_for_h = 800\n[erp]", "retention.journal_d", "journal_short", "at least 33.43"
+    ),
     "port too high": ("[erp]", "[web]\nport = 70000\n[erp]", "web.port", "not_allowed", "<= 65535"),
 }  # fmt: skip
 
@@ -268,10 +271,10 @@ MORE = '[[asset]]\npath = "cold/room2"\ntemplate = "cold-room"\n'
 
 def test_include_adds_lists_and_tables(tmp_path: Path) -> None:
     write(tmp_path, MORE, "lines/a.toml")
-    write(tmp_path, MORE.replace("room2", "room3") + "[retention]\njournal_d = 5\n", "lines/b.toml")
+    write(tmp_path, MORE.replace("room2", "room3") + "[retention]\njournal_d = 14\n", "lines/b.toml")
     plant = load_plant(write(tmp_path, 'include = ["lines/*.toml"]\n' + BASE))
     assert set(plant.assets) == {"cold/room1", "cold/room2", "cold/room3", "filling/line1/filler1"}
-    assert plant.config.retention.journal_d == 5.0
+    assert plant.config.retention.journal_d == 14.0
 
 
 def test_include_faults_name_the_included_file(tmp_path: Path) -> None:

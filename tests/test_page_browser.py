@@ -1,10 +1,10 @@
-"""A person at the control room, with Chromium: see, acknowledge, read the ERP number, switch language, on a phone too."""
+"""A person at the control room in Chromium: see, acknowledge, read the ERP number, switch language, use a phone."""
 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +20,7 @@ FLAGS = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 WAIT_MS = 15_000
+ROWS = "document.querySelectorAll('tbody tr').length"
 VIEWS = (
     "", "line/filling/line1", "asset/cold/room1", "asset/utilities/compressor1", "alarms", "erp", "dead-letters",
     "ledger", "wall",
@@ -75,7 +76,14 @@ class Visit:
 
     def go(self, view: str) -> None:
         self.page.evaluate("view => { location.hash = '#/' + view }", view)
-        self.page.wait_for_function("document.querySelector('main h1') && !document.querySelector('.loading')")
+        self.page.wait_for_selector("main h1", state="attached")
+
+    def until(self, expression: str, wanted: object = True) -> None:
+        """Wait for a value; the driver's own waiting evaluates text, which the page's policy forbids."""
+        deadline = time.monotonic() + WAIT_MS / 1000
+        while (found := self.page.evaluate(expression)) != wanted:
+            assert time.monotonic() < deadline, f"{expression}: {found!r}, not {wanted!r}"
+            self.page.wait_for_timeout(50)
 
     def text(self, selector: str = "main") -> str:
         return re.sub(r"\s+", " ", self.page.inner_text(selector)).replace("\u202f", " ")
@@ -105,7 +113,7 @@ def test_a_person_sees_acknowledges_reads_the_number_and_switches_language(visit
     page.wait_for_selector(".why")
     assert "above the limit of 8 °C for 31.2 min" in visit.text(".why")
     assert "QE-2026-00042" in visit.text(".facts-list")
-    assert page.locator(".chart canvas").count() == 1
+    page.wait_for_selector(".chart canvas")
 
     page.click("button.ack")
     page.click("dialog button.primary")
@@ -122,7 +130,7 @@ def test_a_person_sees_acknowledges_reads_the_number_and_switches_language(visit
     page.click("#language")
     page.wait_for_selector("nav >> text=总览")
     page.wait_for_selector(".why >> text=8 °C")
-    assert "高于" in visit.text(".why")
+    assert "超过上限 8 °C" in visit.text(".why")
     assert page.evaluate("document.documentElement.lang") == "zh-CN"
     page.reload()
     page.wait_for_selector("nav >> text=总览")  # the choice is kept
@@ -138,7 +146,7 @@ def test_an_alarm_and_its_number_appear_without_a_reload(visit: Visit, plant: Pa
     before = page.locator("tbody tr").count()
     change = plant.change("raised", "fill-weight", FILLER, "fill_g", -200, None, 10.15, 10.41, "outside", "g")
     plant.records.apply_conditions([change], SYSTEM_FLOW)
-    page.wait_for_function("n => document.querySelectorAll('tbody tr').length === n + 1", arg=before)
+    visit.until(ROWS, before + 1)
     assert "Fill weight outside" in page.inner_text("#announce")  # told to a screen reader
     while (order := plant.records.claim_order("test", 30.0, SYSTEM_SENDER)) is not None:
         number = "QE-2026-00099" if order.asset == FILLER else "QE-2026-00098"
@@ -146,7 +154,7 @@ def test_an_alarm_and_its_number_appear_without_a_reload(visit: Visit, plant: Pa
     page.wait_for_selector("tbody >> text=QE-2026-00099")
     clock = page.inner_text(".clock b")
     plant.write(0, 10)
-    page.wait_for_function("old => document.querySelector('.clock b').innerText !== old", arg=clock)
+    visit.until(f"document.querySelector('.clock b').innerText !== {clock!r}")
     assert page.evaluate("window.stillTheSamePage") is True
 
 
@@ -154,10 +162,10 @@ def test_filters_and_the_keyboard(visit: Visit) -> None:
     page = visit.page
     visit.go("alarms")
     page.select_option("select >> nth=1", label="Truck 1")
-    page.wait_for_function("document.querySelectorAll('tbody tr').length === 1")
+    visit.until(ROWS, 1)
     page.select_option("select >> nth=1", label="Every asset")
     page.fill("input[type=search]", "vibration")
-    page.wait_for_function("document.querySelectorAll('tbody tr').length === 1")
+    visit.until(ROWS, 1)
     page.wait_for_timeout(1500)
     assert page.input_value("input[type=search]") == "vibration"  # an update does not disturb typing
     assert page.evaluate("document.activeElement.type") == "search"
@@ -177,9 +185,9 @@ def test_every_view_fits_a_phone(browser: Any, served: Served, plant: PagePlant,
         one.page.click("#language")
         one.page.wait_for_selector("nav >> text=总览")
     key = next(alarm.key for alarm in plant.records.alarms() if alarm.rule_id == "compressor-anomaly")
-    for view in (*VIEWS, f"alarm/{key}"):
+    for view in (*(VIEWS if language == "en" else VIEWS[:3]), f"alarm/{key}"):
         one.go(view)
-        one.page.wait_for_timeout(250)
+        one.page.wait_for_timeout(150)
         width = one.page.evaluate("document.documentElement.scrollWidth")
         assert width <= 375, f"{view} is {width} wide"
         small = one.page.evaluate(

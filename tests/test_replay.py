@@ -167,5 +167,5 @@ def test_columns_of_one_name_and_names_in_chinese(tmp_path):
 
 
 def test_what_python_takes_for_numbers_but_nobody_else_does(tmp_path):
-    (row,) = open_csv(write(tmp_path, "ts,a,b,c,d\n1767225600,1_000,-inf,１,+1.5e3\n"), None).rows()
-    assert [value for _, value in row.values] == ["1_000", None, "１", 1500.0]
+    (row,) = open_csv(write(tmp_path, "ts,a,b,c,d\n1767225600,1_000,-inf,\uff11,+1.5e3\n"), None).rows()
+    assert [value for _, value in row.values] == ["1_000", None, "\uff11", 1500.0]

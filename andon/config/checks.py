@@ -6,12 +6,26 @@ Runs on whatever was valid by itself; a reference to a part that was refused is 
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
 import zoneinfo
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from andon.config.models import Asset, ColdChain, Erp, Oee, Series, Site, Template, Transport, Web, Windows
+from andon.config.models import (
+    Asset,
+    ColdChain,
+    Erp,
+    Oee,
+    Retention,
+    Series,
+    Site,
+    Template,
+    Time,
+    Transport,
+    Web,
+    Windows,
+)
 from andon.config.problems import Loc, Place, Problem, Words, shown, unknown_name
 from andon.config.rule_checks import check_rules
 from andon.config.validate import Draft
@@ -28,6 +42,7 @@ def check(draft: Draft) -> Iterator[Problem]:
     yield from _unique(draft, "rule", "id")
     yield from _site(draft)
     yield from _windows(draft)
+    yield from _retention(draft)
     yield from _templates(draft)
     yield from _assets(draft)
     yield from _cycles(draft)
@@ -89,6 +104,21 @@ def _windows(draft: Draft) -> Iterator[Problem]:
     all_sizes = (*windows.sizes_s, *(size for size, _ in windows.hopping_s))
     if len(set(all_sizes)) < len(all_sizes):
         yield Problem("config.repeated", draft.document.place(("windows", "sizes_s")), found=shown(all_sizes))
+
+
+def _retention(draft: Draft) -> Iterator[Problem]:
+    """Late rows are corrected from the journal, so it must reach back as far as they may, and one window more."""
+    retention: Retention | None = draft.section("retention", Retention())
+    time: Time | None = draft.section("time", Time())
+    windows: Windows | None = draft.section("windows", Windows())
+    if retention is None or time is None or windows is None:
+        return
+    needed_h = time.correct_for_h + (windows.longest_s + time.future_s) / 3600 + 1
+    if retention.journal_d * 24 < needed_h:
+        yield Problem(
+            "config.journal_short", draft.document.place(("retention", "journal_d")), found=retention.journal_d,
+            needed=math.ceil(needed_h / 0.24) / 100, hours=time.correct_for_h,
+        )  # fmt: skip
 
 
 def _templates(draft: Draft) -> Iterator[Problem]:

@@ -79,6 +79,11 @@ class Windows(Section):
     )
     figures_s: float = Field(3600.0, gt=0, description="Length of OEE and cold-chain windows, s.")
 
+    @property
+    def longest_s(self) -> float:
+        """The longest window of all, s."""
+        return max(self.figures_s, *self.sizes_s, *(size for size, _ in self.hopping_s), self.pane_s)
+
 
 class Series(Section):
     """One series of a template, [[template.series]], or of one asset alone, [[asset.series]]."""
@@ -205,7 +210,9 @@ class Web(Section):
 class Retention(Section):
     """[retention]: days; audit and alarms are kept for ever."""
 
-    journal_d: float = Field(30.0, gt=0, description="Accepted readings, d.")
+    journal_d: float = Field(
+        30.0, gt=0, description="Accepted readings, d. At least time.correct_for_h and the longest window."
+    )
     history_d: float = Field(400.0, gt=0, description="Windows and figures, d.")
     dead_letters_d: float = Field(90.0, gt=0, description="Dead letters, d.")
     dead_letters_mb: float = Field(

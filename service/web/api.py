@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 from typing import Annotated, Any, Literal
 
-import prometheus_client
 from fastapi import APIRouter, Query, Request, Response
 
 from andon import __version__
 from andon.i18n import LANGUAGES, catalogue
+from andon.metrics import CONTENT_TYPE, exposition
 from andon.plant import SeriesSpec
 from andon.readings import NS_PER_MS, NS_PER_S
 from andon.records import RIGHTS, AlarmRecord, Session, require
@@ -32,7 +32,7 @@ from service.web.plant_view import (
     overview_json,
     plant_json,
 )  # fmt: skip
-from service.web.room import Room, ms
+from service.web.room import DAY_NS, Room, ms
 from sinks.history_reader import LedgerTotals
 
 PAGE = 1000
@@ -117,8 +117,8 @@ def overview(request: Request) -> Response:
 
 
 def counts(room: Room) -> dict[str, Any]:
-    """Orders by state, dead letters by reason, and whether the ledger balances."""
-    ledger = room.history.ledger()
+    """Orders by state, dead letters by reason, and whether the ledger of the last 24 h balances."""
+    ledger = room.history.ledger(room.now_ns() - DAY_NS)
     dead: dict[str, int] = {}
     for store in room.dead:
         for reason, count in store.counts().items():
@@ -341,7 +341,7 @@ def audit(
 
 
 def metrics(request: Request) -> Response:
-    """Prometheus text of this process; for a session, or a monitor with the bearer token."""
+    """Prometheus text of all processes of the site; for a session, or a monitor with the bearer token."""
     if session_of(request) is not None:
         require(session_of(request), "view")
-    return Response(prometheus_client.generate_latest(), media_type=prometheus_client.CONTENT_TYPE_LATEST)
+    return Response(exposition(), media_type=CONTENT_TYPE)

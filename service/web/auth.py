@@ -47,8 +47,8 @@ class LoginLimit:
 
     def check(self, address: str) -> None:
         """Raises WebError "page.too_many_logins" when the address has to wait."""
-        failures = self._failures.get(address, ())
-        if len(failures) == FAILURES_A_MINUTE and 0 <= self._clock.now_ns() - failures[0] < 60 * NS_PER_S:
+        failures = self._failures.get(address)
+        if failures and len(failures) == FAILURES_A_MINUTE and 0 <= self._clock.now_ns() - failures[0] < 60 * NS_PER_S:
             raise WebError("page.too_many_logins")
 
     def failed(self, address: str) -> None:

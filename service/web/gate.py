@@ -14,6 +14,7 @@ from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
 from anyio import to_thread
+from prometheus_client import Counter
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -41,6 +42,8 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
+
+_answers = Counter("andon_web_answers_total", "Answers of the web service.", ["status"])
 
 
 @dataclass(frozen=True)
@@ -158,6 +161,7 @@ def _cookies(headers: Headers) -> dict[str, str]:
 def _with_headers(send: Send, *, tls: bool, cacheable: bool) -> Send:
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
+            _answers.labels(f"{message['status'] // 100}xx").inc()
             headers = MutableHeaders(scope=message)
             for name, value in HEADERS.items():
                 headers[name] = value

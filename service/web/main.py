@@ -110,6 +110,8 @@ def serve(args: argparse.Namespace) -> int:
             ssl_keyfile=web.tls_key, access_log=False, log_config=None, server_header=False,
             timeout_graceful_shutdown=2, limit_concurrency=300, h11_max_incomplete_event_size=32_768,
         ))  # fmt: skip
-        signal.signal(signal.SIGTERM, lambda *_: setattr(server, "should_exit", True))
+        # uvicorn drains on its own handlers and then raises the signal again for these, which must not end us badly.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: setattr(server, "should_exit", True))
         server.run()
         return 0 if server.started else 1

@@ -12,12 +12,10 @@ from andon.plant import SeriesSpec
 from andon.readings import NS_PER_S
 from andon.records import AlarmRecord
 from operators.oee import STATE_ELEMENT, oee_ratios, roll_up
-from service.web.room import BEHIND_S, PRIORITIES, Room, ms, said, seconds
+from service.web.room import BEHIND_S, DAY_NS, HOUR_NS, PRIORITIES, Room, ms, said, seconds
 from sinks.history_reader import LatestValue
 
 Json = dict[str, Any]
-HOUR_NS = 3600 * NS_PER_S
-DAY_NS = 24 * HOUR_NS
 
 
 def plant_json(room: Room, language: str) -> Json:

@@ -16,6 +16,8 @@ from sinks.history import HistoryReader
 from sources.spool import Spool
 
 PRIORITIES = {"critical": 1, "high": 2, "medium": 3, "low": 4}
+HOUR_NS = 3600 * NS_PER_S
+DAY_NS = 24 * HOUR_NS
 BEHIND_S = 15.0  # the machine's seconds that the flow may be behind before the page says so
 
 

@@ -15,6 +15,7 @@ import anyio
 import orjson
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request
+from prometheus_client import Gauge
 from sse_starlette.event import ServerSentEvent
 from sse_starlette.sse import EventSourceResponse
 
@@ -30,6 +31,8 @@ EVERY_S = 1.0
 SLOW_EVERY_S = 5.0  # ledger, dead letters and orders are counted less often than values are read
 SESSION_CHECK_S = 10.0
 MOST_STREAMS = 100
+
+_streams = Gauge("andon_web_streams", "Pages that follow the event stream.", multiprocess_mode="livesum")
 
 router = APIRouter(prefix="/api/v1")
 
@@ -72,16 +75,21 @@ async def stream(request: Request, after: Annotated[int | None, Query(ge=0, le=2
         raise WebError("page.too_many_streams", most=MOST_STREAMS)
     last = request.headers.get("last-event-id", "")
     start = int(last) if last.isdigit() and len(last) < 17 else after
-    return EventSourceResponse(_events(request, pulse, start), ping=15, send_timeout=30)
+    leaving = anyio.Event()
+    events = _events(request, pulse, start, leaving)
+    return EventSourceResponse(events, ping=15, send_timeout=30, shutdown_event=leaving, shutdown_grace_period=1.0)
 
 
-async def _events(request: Request, pulse: Pulse, start: int | None) -> AsyncIterator[ServerSentEvent]:
+async def _events(
+    request: Request, pulse: Pulse, start: int | None, leaving: anyio.Event
+) -> AsyncIterator[ServerSentEvent]:
     room, language = room_of(request), request.state.language
     seq = await to_thread.run_sync(room.records.change_head) if start is None else start
     checked = time.monotonic()
     pulse.streams += 1
+    _streams.inc()
     try:
-        while True:
+        while not leaving.is_set():
             if time.monotonic() - checked >= SESSION_CHECK_S:
                 checked = time.monotonic()
                 if not await _still_in(request, room):
@@ -91,9 +99,11 @@ async def _events(request: Request, pulse: Pulse, start: int | None) -> AsyncIte
             if changes is not None:
                 yield ServerSentEvent(changes, event="alarms", id=str(seq))
             yield ServerSentEvent(await pulse.text(), event="pulse")
-            await anyio.sleep(EVERY_S)
+            with anyio.move_on_after(EVERY_S):
+                await leaving.wait()
     finally:
         pulse.streams -= 1
+        _streams.dec()
 
 
 def _changes(room: Room, seq: int, language: str) -> tuple[str | None, int]:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sources.decode.decoder import JsonDecoder
+from sources.decode.framing import read_messages
+from sources.decode.freshness import forget_stale
 
 __all__ = ["JsonDecoder"]
+
+forget_stale(Path(__file__).parent, Path(str(read_messages.stats.cache_path)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +20,9 @@ from sources.decode.slow import SlowRow, read_row
 from sources.decode.table import SeriesTable
 
 ROWS = Counter("andon_decoded_rows_total", "Rows decoded, by path", ["shard", "path"])
+_NO_DEAD = DeadLetters.empty()
 _PAD = b"\0" * 16
-Columns = tuple[NDArray[np.generic], ...]
+Columns = tuple[NDArray[Any], ...]
 Records = NDArray[np.void]  # of layout.ROW
 
 
@@ -56,7 +58,8 @@ class JsonDecoder:
                 scratch.time_ns, scratch.place, scratch.value, scratch.status, scratch.offset, scratch.received_ns,
             )
         )  # fmt: skip
-        records, found, slow_rows = scratch.others[:other], [], 0
+        records, slow_rows = scratch.others[:other], 0
+        found: Sequence[Event] = ()
         if slow:
             columns, records, found, slow_rows = self._read_slow(columns, records, bodies)
         if unseen or slow:
@@ -66,7 +69,7 @@ class JsonDecoder:
         time_ns, place, value, status, offset, received_ns = (column.copy() for column in columns)
         readings = Readings(time_ns, self.dictionary.declared_ids[place], value, status, offset, received_ns)
         if not len(records):
-            return Decoded(readings, rows_in=len(readings))
+            return Decoded(readings, dead=_NO_DEAD, rows_in=len(readings))
         ticks, dead = self._ticks(records), self._dead(records, bodies)
         return Decoded(readings, found, ticks, dead, len(readings) + len(dead))
 

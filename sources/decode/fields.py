@@ -57,7 +57,7 @@ _MASK5, _MASK6 = np.uint64(0xFFFFFFFFFF), np.uint64(0xFFFFFFFFFFFF)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def read_row(i: int, lines: bool, depth: int, latest_ns: int, table: Addresses, row: int) -> int:  # noqa: C901
+def read_row(i: int, lines: bool, depth: int, latest_ns: int, table: Addresses, row: int) -> int:  # noqa: C901 - one pass
     """Read the JSON value at address i into the record at address `row`.
 
     lines: a line feed ends it. depth: arrays around it. latest_ns: a stamp beyond it is in the future.

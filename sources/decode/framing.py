@@ -11,7 +11,18 @@ from numba import njit
 from andon.readings import I64
 from sources.decode.fields import read_row
 from sources.decode.layout import (
-    END, GOOD, LINE, MESSAGE, NOT_JSON, OFFSET, OTHER, PLACE, RECEIVED, START, TOO_LARGE, VERDICT,
+    END,
+    GOOD,
+    LINE,
+    MESSAGE,
+    NOT_JSON,
+    OFFSET,
+    OTHER,
+    PLACE,
+    RECEIVED,
+    START,
+    TOO_LARGE,
+    VERDICT,
 )  # fmt: skip
 from sources.decode.memory import byte_at, int64_at, put_byte, put_int32, put_int64
 from sources.decode.output import Output, put_row
@@ -77,23 +88,25 @@ def _read_array(i: int, begin: int, end: int, latest_ns: int, table: Addresses, 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _read_lines(begin: int, end: int, latest_ns: int, table: Addresses, out: Output) -> None:
     """A row for each line that is not blank; a message with one such line, or none, is a row as a whole."""
-    line, i, following = 0, _line(begin, end), 0
+    line, i = 0, _line(begin, end)
     if i == end:
         _refuse(begin, end, NOT_JSON, out)
     while i < end:
-        stop = i
-        while stop < end and byte_at(stop) != 10:
-            stop += 1
-        following = _line(stop, end)
-        while byte_at(stop - 1) in (32, 9, 13):
-            stop -= 1
-        if read_row(i, True, 0, latest_ns, table, out.row) != stop:
+        last = read_row(i, True, 0, latest_ns, table, out.row)
+        stop = blank(last, True) if last >= 0 else i
+        if last < 0 or (stop < end and byte_at(stop) != 10):
             put_byte(out.row + VERDICT, NOT_JSON)
             put_int32(out.row + PLACE, -1)
+            while stop < end and byte_at(stop) != 10:
+                stop += 1
+            last = stop
+            while byte_at(last - 1) in (32, 9, 13):
+                last -= 1
+        following = _line(stop, end)
         if line == 0 and following == end:
             _put(line, 0, end - begin, out)
         else:
-            _put(line, i - begin, stop - begin, out)
+            _put(line, i - begin, last - begin, out)
         line += 1
         i = following
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir  # type: ignore[import-untyped]
+from llvmlite import ir  # type: ignore[import-untyped]  # it ships no types
 from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
@@ -60,6 +60,18 @@ put_byte = _store(types.int64, ir.IntType(8))
 put_int32 = _store(types.int64, ir.IntType(32))
 put_int64 = _store(types.int64, ir.IntType(64))
 put_float64 = _store(types.float64, ir.DoubleType())
+
+
+@intrinsic
+def _low_byte(_typing: Any, _word: Any) -> Any:
+    def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        zeros = builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
+        return builder.lshr(zeros, ir.Constant(ir.IntType(64), 3))
+
+    return types.int64(types.uint64), generate
+
+
+low_byte: Any = _low_byte  #: index (int64) of the lowest byte that is not zero in a word (uint64) that is not zero
 
 
 def address(array: NDArray[Any]) -> int:

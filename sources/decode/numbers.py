@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from sources.decode.memory import byte_at
+from sources.decode.memory import byte_at, word_at
 
 ERROR, INTEGER, FRACTION, UNDECIDED = 0, 1, 2, 3  # what `number` found
 
@@ -42,6 +42,8 @@ _U: Any = np.uint64  # kernels turn integers into these types; for mypy they sta
 _S: Any = np.int64
 _ALL = _U(0xFFFFFFFFFFFFFFFF)
 _LOW32 = _U(0xFFFFFFFF)
+_ZEROS, _OVER_9, _HIGH_BITS = _U(0x3030303030303030), _U(0x4646464646464646), _U(0x8080808080808080)
+_NIBBLES = _U(0x0F0F0F0F0F0F0F0F)
 _U1, _U32, _U63 = _U(1), _U(32), _U(63)
 
 
@@ -64,6 +66,11 @@ def number(i: int) -> tuple[int, int, Any, Any]:  # noqa: C901 - one flat pass o
             return i, ERROR, 0, 0.0
     elif 1 <= c <= 9:
         begun = i
+        word = word_at(i)
+        if ((word + _OVER_9) | (word - _ZEROS)) & _HIGH_BITS == _U(0):
+            mantissa = _eight_digits(word)
+            i += 8
+            c = byte_at(i) - 48
         while 0 <= c <= 9:
             mantissa = mantissa * _U(10) + _U(c)
             i += 1
@@ -119,6 +126,14 @@ def number(i: int) -> tuple[int, int, Any, Any]:  # noqa: C901 - one flat pass o
         if value < 0:
             return i, UNDECIDED, 0, 0.0
     return i, kind, 0, -value if negative else value
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _eight_digits(word: Any) -> Any:
+    """The number that the eight digits of a word write (uint64): twos, fours, eight."""
+    word = (word & _NIBBLES) * _U(2561) >> _U(8)
+    word = (word & _U(0x00FF00FF00FF00FF)) * _U(6553601) >> _U(16)
+    return (word & _U(0x0000FFFF0000FFFF)) * _U(42949672960001) >> _U32
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

@@ -8,11 +8,34 @@ import numpy as np
 from numba import njit
 
 from sources.decode.layout import (
-    AT_ROW, COUNTS, GOOD, OFFSET, OK, OTHER, PLACE, RECEIVED, ROW, ROW_BYTES, SLOW, SLOW_ROWS, STATUS, TIME, UNSEEN,
-    VALUE, VERDICT,
+    AT_ROW,
+    COUNTS,
+    GOOD,
+    OFFSET,
+    OK,
+    OTHER,
+    PLACE,
+    RECEIVED,
+    ROW,
+    ROW_BYTES,
+    SLOW,
+    SLOW_ROWS,
+    STATUS,
+    TIME,
+    UNSEEN,
+    VALUE,
+    VERDICT,
 )  # fmt: skip
 from sources.decode.memory import (
-    address, byte_at, float64_at, int32_at, int64_at, put_byte, put_float64, put_int32, put_int64,
+    address,
+    byte_at,
+    float64_at,
+    int32_at,
+    int64_at,
+    put_byte,
+    put_float64,
+    put_int32,
+    put_int64,
 )  # fmt: skip
 
 
@@ -51,7 +74,7 @@ class Scratch:
     def output(self, ids: np.ndarray[tuple[int], np.dtype[np.int32]]) -> Output:
         """Addresses, with nothing put out so far."""
         self.counts[0] = 0
-        return Output(*self._addresses, address(ids))
+        return Output._make((*self._addresses, address(ids)))
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
