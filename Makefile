@@ -31,9 +31,11 @@ test-real: setup ## the kill -9 suites and those that need real servers (ARGS)
 	@$(PYTEST) -m "real or crash" tests --junitxml build/test-real.xml $(ARGS)
 
 lint: setup ## ruff, its formatter, mypy --strict
-	@.venv/bin/ruff check .
-	@.venv/bin/ruff format --check .
-	@.venv/bin/mypy
+	@status=0; \
+	.venv/bin/ruff check . || status=1; \
+	.venv/bin/ruff format --check . || status=1; \
+	.venv/bin/mypy || status=1; \
+	exit $$status
 
 format: setup ## writes what ruff can mend by itself
 	@.venv/bin/ruff check --fix-only .

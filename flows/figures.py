@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from andon.outputs import Figure
 from andon.plant import PlantModel, SeriesSpec
-from andon.readings import NS_PER_S, I32, I64
+from andon.readings import I32, I64, NS_PER_S
 from flows.revisions import revision_of
 from operators.cold_chain import cold_chain_parts
 from operators.oee import oee_parts
@@ -58,7 +58,7 @@ def _oee(plant: PlantModel, asset: str) -> FigureSpec | None:
 
     def compute(points: Sequence[Points], start_ns: int, end_ns: int) -> Mapping[str, float | None]:
         return oee_parts(
-            *points, start_ns, end_ns, ideal_cycle_s=plant.ideal_cycle_s(asset), gap_ns=gap_ns,
+            points[0], points[1], points[2], start_ns, end_ns, ideal_cycle_s=plant.ideal_cycle_s(asset), gap_ns=gap_ns,
             modulus=(total.modulus, good.modulus), names=state.states,
         )  # fmt: skip
 
@@ -115,7 +115,8 @@ class FigureBoard:
 
         newest_ns, closed_ns, seen int64[series]: the series' own clocks; names: tag of each series.
         """
-        out = [self._final(number, start_ns, names) for number, start_ns in sorted(self._dirty) if self._past(number, start_ns)]
+        ended = [place for place in sorted(self._dirty) if self._past(*place)]
+        out = [self._final(number, start_ns, names) for number, start_ns in ended]
         self._dirty = set()
         for number, spec in enumerate(self._specs):
             ids = [one for one in self._series[number] if seen[one]]

@@ -56,7 +56,7 @@ def plant_flow(
         engine = ShardEngine(plant, shard, Journal(data.journal(shard)), SlotFiles(data.slots(shard)))
         return engine, Quarantine(data.slots(shard).parent / "quarantine.json")
 
-    def history(shard: int) -> HistoryPartition:
+    def history(shard: int, _resume: None) -> HistoryPartition:
         return HistoryPartition(HistoryWriter(data.history_db(shard), shard), keep.history_d * 86_400)
 
     def dead_letters(shard: int, resume: int | None) -> DeadLetterPartition:
@@ -66,9 +66,9 @@ def plant_flow(
     flow = Dataflow("plant")
     batches = op.input("spool", flow, SpoolSource({shard: data.spool(shard) for shard in shards}, stop, beat))
     outputs = op.stateful_batch("engine", batches, lambda state: EngineStage(state, open_shard))
-    op.output("history", outputs, ShardSink({shard: lambda _, n=shard: history(n) for shard in shards}))
-    op.output("dead-letters", outputs, ShardSink({shard: lambda at, n=shard: dead_letters(n, at) for shard in shards}))
-    op.output("records", outputs, ShardSink({shard: lambda _: RecordsPartition(records) for shard in shards}))
+    op.output("history", outputs, ShardSink(shards, history))
+    op.output("dead-letters", outputs, ShardSink(shards, dead_letters))
+    op.output("records", outputs, ShardSink(shards, lambda _shard, _resume: RecordsPartition(records)))
     return flow
 
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from alarms.conditions import ConditionEngine
 from andon.conditions import ConditionChange
-from andon.outputs import Figure, LedgerRows, ShardOutputs, WindowRows
 from andon.config.models import Rule
+from andon.outputs import Figure, LedgerRows, ShardOutputs, WindowRows
 from andon.plant import PlantModel, SeriesSpec
 from andon.readings import NS_PER_MS, NS_PER_S, DeadLetters, Decoded, Event, Message, Readings, Reason, Status, Tick
 from andon.series import SeriesDictionary
@@ -293,8 +293,8 @@ def _joined_dead(parts: list[DeadLetters]) -> DeadLetters:
     filled = [part for part in parts if len(part)]
     if len(filled) < 2:
         return filled[0] if filled else DeadLetters.empty()
-    columns = [np.concatenate([getattr(part, name) for part in filled]) for name in _DEAD_COLUMNS]
-    return DeadLetters(*columns, raw=[raw for part in filled for raw in part.raw])
+    columns = {name: np.concatenate([getattr(part, name) for part in filled]) for name in _DEAD_COLUMNS}
+    return DeadLetters(**columns, raw=[raw for part in filled for raw in part.raw])
 
 
 def _too_old(rows: Readings, dictionary: SeriesDictionary) -> DeadLetters:
@@ -313,4 +313,4 @@ def _too_old(rows: Readings, dictionary: SeriesDictionary) -> DeadLetters:
 
 
 _WINDOW_COLUMNS = [field.name for field in fields(WindowRows)]
-_DEAD_COLUMNS = ["offset", "line", "received_ns", "reason", "series"]
+_DEAD_COLUMNS = ("offset", "line", "received_ns", "reason", "series")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 
 import structlog
@@ -9,6 +10,7 @@ from bytewax.operators import StatefulBatchLogic
 
 from andon.outputs import ShardOutputs
 from andon.readings import Message
+from flows.metrics import note_step
 from flows.quarantine import Quarantine
 from flows.shard import ShardEngine, State
 from sources.spool_bytewax import Batch
@@ -35,8 +37,7 @@ class EngineStage(StatefulBatchLogic[Batch, ShardOutputs, State | None]):
         outputs = []
         for batch in values:
             engine, quarantine = self._opened or self._open(batch.shard, None)
-            for messages in quarantine.portions(batch.messages):
-                outputs.append(self._step(engine, quarantine, messages))
+            outputs += [self._step(engine, quarantine, part) for part in quarantine.portions(batch.messages)]
         return outputs, StatefulBatchLogic.RETAIN
 
     def snapshot(self) -> State | None:
@@ -53,7 +54,10 @@ class EngineStage(StatefulBatchLogic[Batch, ShardOutputs, State | None]):
         if quarantine.is_poison(messages):
             return engine.set_aside(messages[0])
         try:
-            return engine.step(messages)
+            began = time.perf_counter()
+            outputs = engine.step(messages)
+            note_step(outputs, time.perf_counter() - began)
+            return outputs
         except Exception:
             quarantine.failed(messages)
             log.exception("flow.step_failed", first=messages[0].offset, last=messages[-1].offset)

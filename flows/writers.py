@@ -6,7 +6,7 @@ their own: their state is the last offset written, and a resume removes what was
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import structlog
@@ -85,12 +85,15 @@ class RecordsPartition(StatefulSinkPartition[ShardOutputs, None]):
 class ShardSink(FixedPartitionedSink[ShardOutputs, S]):
     """One partition a shard, built by `build(shard, resume state)`."""
 
-    def __init__(self, build: Mapping[int, Callable[[S | None], StatefulSinkPartition[ShardOutputs, S]]]) -> None:
-        self._build = {shard_key(shard): one for shard, one in build.items()}
+    def __init__(
+        self, shards: Sequence[int], build: Callable[[int, S | None], StatefulSinkPartition[ShardOutputs, S]]
+    ) -> None:
+        self._shards = {shard_key(shard): shard for shard in shards}
+        self._build = build
 
     def list_parts(self) -> list[str]:
         """One partition a shard."""
-        return sorted(self._build)
+        return sorted(self._shards)
 
     def part_fn(self, item_key: str) -> int:
         """The shard's own partition, never a hash."""
@@ -100,4 +103,4 @@ class ShardSink(FixedPartitionedSink[ShardOutputs, S]):
         self, step_id: str, for_part: str, resume_state: S | None
     ) -> StatefulSinkPartition[ShardOutputs, S]:
         """Build or resume a shard's writer."""
-        return self._build[for_part](resume_state)
+        return self._build(self._shards[for_part], resume_state)

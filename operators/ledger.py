@@ -69,7 +69,8 @@ class Ledger:
         others = sorted(self._other.items())
         hour = np.concatenate([np.full(len(filled), self._hour), [at for (at, _), _ in others]]).astype(np.int64)
         series = np.concatenate([filled - 1, [one for (_, one), _ in others]]).astype(np.int32)
-        table = np.concatenate([self._dense[filled], np.array([row for _, row in others], np.int64).reshape(-1, COLUMNS)])
+        away = np.array([row for _, row in others], np.int64).reshape(-1, COLUMNS)
+        table = np.concatenate([self._dense[filled], away])
         order = np.lexsort((series, hour))
         table = table[order]
         self._dense[:], self._other = 0, {}

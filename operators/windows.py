@@ -234,10 +234,10 @@ class WindowSpec:
         found = []
         pane_no = time_ns // self.pane_ns
         for size, hop in zip(self.sizes, self.hops, strict=True):
-            first_end = (pane_no // hop + 1) * hop
-            for end in range(first_end, pane_no + size + 1, hop):
-                if end * self.pane_ns <= closed_ns:
-                    found.append((size * self.pane_ns, (end - size) * self.pane_ns))
+            ends = range((pane_no // hop + 1) * hop, pane_no + size + 1, hop)
+            found += [
+                (size * self.pane_ns, (end - size) * self.pane_ns) for end in ends if end * self.pane_ns <= closed_ns
+            ]
         return found
 
 

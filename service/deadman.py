@@ -8,7 +8,7 @@ the flow cannot.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -22,26 +22,46 @@ from andon.errors import RecordsError
 from andon.logs import set_up_logs
 from andon.process import exit_status_of
 from andon.readings import NS_PER_S
-from andon.records import SYSTEM_SUPERVISOR, Records
+from andon.records import SYSTEM_SUPERVISOR, AlarmRecord, Records
 from service.options import parser, stop_on_signals
+from service.parts import read_parts
 
 SILENT_S = 20.0  # longer than a restart takes, shorter than anybody should be left without alarms
 EVERY_S = 1.0
 RULE = "andon-silent"
+ASSETS = "andon/"
+MOST_ALARMS = 100_000
 log = structlog.get_logger()
 
 
 @dataclass
 class DeadMan:
-    """Which parts are silent, and the changes that says. Pure: ages and time are arguments."""
+    """Which parts are silent, and the changes that says. Pure: ages and time are arguments.
+
+    silent_since: start of the open alarm of each silent part, ns.
+    """
 
     expected: Sequence[str]
     silent_since: dict[str, int] = field(default_factory=dict)
 
-    def look(self, ages_s: Mapping[str, float | None], now_ns: int) -> list[ConditionChange]:
-        """Ages of the parts' last signs of life, s (None: never seen) -> raised and cleared."""
-        changes = []
+    def take_over(self, alarms: Sequence[AlarmRecord]) -> None:
+        """Go on with the alarms that an earlier dead-man left open."""
+        for alarm in alarms:
+            if alarm.rule_id == RULE and alarm.cleared_ns is None:
+                self.silent_since[alarm.asset.removeprefix(ASSETS)] = alarm.start_ns
+
+    def look(
+        self, ages_s: Mapping[str, float | None], now_ns: int, stopped: Collection[str] = ()
+    ) -> list[ConditionChange]:
+        """Ages of the parts' last signs of life, s (None: never seen) -> raised and cleared.
+
+        stopped: parts that nobody expects to live just now; their alarms stay as they are.
+        """
+        gone = [part for part in self.silent_since if part not in self.expected]  # another plant.toml since
+        changes = [_change(part, self.silent_since.pop(part), now_ns, now_ns) for part in gone]
         for part in self.expected:
+            if part in stopped:
+                continue
             age_s = ages_s.get(part)
             silent = age_s is None or age_s > SILENT_S
             since_ns = self.silent_since.get(part)
@@ -58,7 +78,7 @@ class DeadMan:
 def _change(part: str, start_ns: int, now_ns: int, cleared_ns: int | None) -> ConditionChange:
     out_s = (now_ns - start_ns) / NS_PER_S
     return ConditionChange(
-        kind="raised" if cleared_ns is None else "cleared", asset=f"andon/{part}", tag="alive", rule_id=RULE,
+        kind="raised" if cleared_ns is None else "cleared", asset=f"{ASSETS}{part}", tag="alive", rule_id=RULE,
         rule_version="1", raises="none", priority="critical", condition="stale", limit=SILENT_S, unit="s",
         start_ns=start_ns, confirmed_ns=start_ns + round(SILENT_S * NS_PER_S), cleared_ns=cleared_ns, peak=out_s,
         out_s=out_s, offset=0,
@@ -79,7 +99,8 @@ def watch(data: DataFolder, records: Records, man: DeadMan, clock: Clock) -> Non
     folder = heartbeat.folder(data)
     ages = {part: heartbeat.age_s(folder / part) for part in man.expected}
     before = dict(man.silent_since)
-    changes = man.look(ages, clock.now_ns())
+    stopped = [name for name, part in read_parts(data).items() if not part.wanted]
+    changes = man.look(ages, clock.now_ns(), stopped)
     if not changes:
         return
     for change in changes:
@@ -92,7 +113,7 @@ def watch(data: DataFolder, records: Records, man: DeadMan, clock: Clock) -> Non
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run until SIGTERM. Parts get `SILENT_S` to start before they count as silent."""
+    """Run until SIGTERM. Parts get `SILENT_S` to start before they count as silent; alarms left open are taken over."""
     options = parser("service.deadman").parse_args(argv)
     stop = stop_on_signals()
     set_up_logs("dead-man")
@@ -103,6 +124,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     clock = SystemClock()
     stop.wait(SILENT_S)
     with Records(data.records_db, plant.site.id, clock, zone=plant.site.timezone) as records:
+        man.take_over(records.alarms(open_only=True, limit=MOST_ALARMS))
         while not stop.is_set():
             watch(data, records, man, clock)
             stop.wait(EVERY_S)

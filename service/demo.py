@@ -50,6 +50,7 @@ class Settings:
     port: int
     seconds: float | None = None
     faults: bool = True
+    erp_key: bool = True  # False: the stub ERP takes everything as new; what a demo without our protection would show
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ class Demo:
         data, settings, story = self.settings.data, self.settings, self.story
         stub = python(
             "sinks.erp.stub", "--port", self._erp_port, "--db", data / "erp.db", "--secret-file", data / "erp-secret",
-            "--faults", story.seed,
+            "--faults", story.seed, *([] if settings.erp_key else ["--no-key"]),
         )  # fmt: skip
         until = [] if settings.seconds is None else ["--until-ns", self.until_ns]
         devices = python(

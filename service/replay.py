@@ -44,7 +44,7 @@ class Outcome:
 
 def replay(
     plant: PlantModel, recording: Recording, folder: Path, *, speed: float = 0.0,
-    shown: Callable[[int, int], None] = lambda rows, time_ns: None,
+    shown: Callable[[int, int], None] = lambda _count, _time_ns: None,
 ) -> Outcome:  # fmt: skip
     """Run a recording through one shard of a fresh data folder.
 
@@ -75,7 +75,8 @@ def replay(
     reader = HistoryReader([data.history_db(0)])
     rows, windows = sum(row.received for row in reader.ledger()), reader.window_count()
     reader.close()
-    outcome = Outcome(rows, windows, sum(dead.counts().values()), (engine.newest_ns - first_ns) / NS_PER_S / DAY_S, alarms)
+    days = (engine.newest_ns - first_ns) / NS_PER_S / DAY_S
+    outcome = Outcome(rows, windows, sum(dead.counts().values()), days, alarms)
     dead.close()
     return outcome
 

@@ -9,7 +9,7 @@ REASON = "plant.toml at start"
 
 
 def register_rules(plant: PlantModel, records: Records) -> int:
-    """Keep the rules of the configuration; returns how many versions are new. New ones are audited with the old text."""
+    """Keep the rules of the configuration; returns how many versions are new. Those are audited with the old text."""
     return sum(
         records.register_rule(rule.id, rule_version(rule), rule.model_dump(mode="json"), SYSTEM_SUPERVISOR, REASON)
         for rule in plant.config.rule

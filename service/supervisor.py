@@ -2,12 +2,15 @@
 
 Every part is a process of its own, so that one that hangs or dies takes nothing with it. A child that ends is
 started again after 0.5 s, then 1, 2 ... 30 s; a minute alive forgets the count. A flow that has not polled for
-`STALLED_S` (a stepped clock can put it to sleep) is killed: its state is safe at any instant.
+`STALLED_S` (a clock set back puts it to sleep) is killed: its state is safe at any instant. One that starts may take
+`STARTING_S`: without a kernel cache it compiles first.
 """
 
 from __future__ import annotations
 
 import ctypes
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,12 +21,14 @@ from pathlib import Path
 
 import structlog
 
-from andon import heartbeat
+from andon import heartbeat, metrics
 from andon.datafolder import DataFolder
+from service.parts import PartState, write_parts
 
 BACKOFF_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 SETTLED_S = 60.0
 STALLED_S = 30.0
+STARTING_S = 300.0
 DRAIN_S = 20.0
 LOG_BYTES = 20_000_000
 _PR_SET_PDEATHSIG = 1
@@ -61,11 +66,16 @@ class Supervisor:
     def __init__(self, data: DataFolder, parts: Sequence[Part]) -> None:
         self._data = data
         self._children = [_Child(part) for part in parts]
+        self._metrics = metrics.folder_for(data.path)
+        self._environment: dict[str, str] = {}
+        self._told: dict[str, PartState] = {}
 
     def start(self) -> None:
-        """Start every part."""
+        """Start every part. Their metrics begin at zero."""
+        self._environment = {**os.environ, **metrics.environment(self._metrics)}
         for child in self._children:
             self._spawn(child)
+        self._tell()
 
     def poll(self) -> None:
         """Look after the parts once: notice ends and stalls, start again what is due."""
@@ -81,11 +91,28 @@ class Supervisor:
                 self._ended(child, status, now)
             elif now - child.started > SETTLED_S:
                 child.failures = 0
-            if status is None and child.part.watched and now - child.started > STALLED_S:
-                age = heartbeat.age_s(heartbeat.folder(self._data) / child.part.name)
-                if age is not None and age > STALLED_S:
-                    log.error("supervisor.stalled", part=child.part.name, seconds=round(age))
-                    child.process.kill()
+            if status is None and child.part.watched and (silent_s := self._silent_s(child, now)) is not None:
+                log.error("supervisor.stalled", part=child.part.name, seconds=round(silent_s))
+                child.process.kill()
+        self._tell()
+
+    def _silent_s(self, child: _Child, now: float) -> float | None:
+        """How long a part has been silent, when that is too long. Signs of the process before it do not count."""
+        alive_s = now - child.started
+        age_s = heartbeat.age_s(heartbeat.folder(self._data) / child.part.name)
+        if age_s is None or age_s > alive_s:
+            return alive_s if alive_s > STARTING_S else None
+        return age_s if age_s > STALLED_S else None
+
+    def _tell(self) -> None:
+        """Write down how the parts are, when that has changed."""
+        told = {
+            child.part.name: PartState(child.process.pid if child.process else None, child.restarts, not child.done)
+            for child in self._children
+        }
+        if {**self._told, **told} != self._told:
+            self._told = {**self._told, **told}
+            write_parts(self._data, self._told)
 
     def pids(self) -> dict[str, int]:
         """Process id of each part that runs now."""
@@ -102,6 +129,9 @@ class Supervisor:
     def stop(self, names: Sequence[str] | None = None) -> None:
         """SIGTERM in stop order and wait; what does not drain in `DRAIN_S` is killed (nothing is lost by it)."""
         chosen = [child for child in self._children if names is None or child.part.name in names]
+        for child in chosen:
+            child.done = True
+        self._tell()
         for order in sorted({child.part.stop_order for child in chosen}):
             group = [child for child in chosen if child.part.stop_order == order]
             for child in group:
@@ -110,7 +140,12 @@ class Supervisor:
             deadline = time.monotonic() + DRAIN_S
             for child in group:
                 self._wait(child, deadline)
+            for child in group:
+                child.process = None
+        self._tell()
         self._children = [child for child in self._children if child not in chosen]
+        if not self._children:
+            shutil.rmtree(self._metrics, ignore_errors=True)
 
     def _wait(self, child: _Child, deadline: float) -> None:
         if child.process is None:
@@ -127,12 +162,15 @@ class Supervisor:
         if path.exists() and path.stat().st_size > LOG_BYTES:
             path.replace(path.with_suffix(".log.1"))
         with path.open("ab") as out:
-            child.process = subprocess.Popen(  # noqa: S603 - our own modules
-                list(child.part.argv), stdin=subprocess.DEVNULL, stdout=out, stderr=out, preexec_fn=_die_with_parent
-            )
+            child.process = subprocess.Popen(
+                list(child.part.argv), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                env=self._environment, preexec_fn=_die_with_parent,  # noqa: PLW1509 - one prctl call, and no thread runs here
+            )  # fmt: skip
         child.started = time.monotonic()
 
     def _ended(self, child: _Child, status: int, now: float) -> None:
+        if child.process is not None:
+            metrics.ended(self._metrics, child.process.pid)
         if child.part.once and status == 0:
             child.process, child.done = None, True
             return

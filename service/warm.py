@@ -11,6 +11,7 @@ from pathlib import Path
 
 import orjson
 
+from andon.plant import PlantModel
 from andon.readings import NS_PER_MS, NS_PER_S, Message
 from andon.slots import SlotFiles
 from flows.shard import ShardEngine
@@ -35,8 +36,8 @@ def warm() -> float:
     return time.perf_counter() - began
 
 
-def _messages(plant, shard) -> list[Message]:  # type: ignore[no-untyped-def]
-    messages = []
+def _messages(plant: PlantModel, shard: int) -> list[Message]:
+    messages: list[Message] = []
     for second in range(120):
         now_ns = START_NS + second * NS_PER_S
         for spec in plant.series.values():

@@ -215,9 +215,7 @@ def _figure_row(figure: Figure, offset: int) -> tuple[Any, ...]:
 def _latest_rows(rows: Latest, ids: dict[int, int], offset: int) -> Iterator[tuple[Any, ...]]:
     columns = (rows.time_ns, rows.received_ns, rows.value, rows.status, rows.score)
     series = (ids[one] for one in rows.series.tolist())
-    return (
-        (*row, offset) for row in zip(series, *(column.tolist() for column in columns), strict=True)
-    )
+    return ((*row, offset) for row in zip(series, *(column.tolist() for column in columns), strict=True))
 
 
 def _state_rows(rows: StateChanges, ids: dict[int, int]) -> Iterator[tuple[Any, ...]]:

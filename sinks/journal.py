@@ -79,7 +79,7 @@ class Journal:
         return self._first_row + self._used
 
     def append(self, readings: Readings, closed_ns: I64, tick: int) -> None:
-        """Take rows in log order. closed_ns int64[n]: how far the series was closed then; tick: ticks seen so far.
+        """Take rows in log order. closed_ns int64[n]: how far it was closed then; tick: ticks so far.
 
         A full segment is written at once, so memory is bounded however long an epoch is.
         """
@@ -106,7 +106,9 @@ class Journal:
         """Go back to a position; None: there is no state, so what stands here belongs to no log and is put aside."""
         if position is None:
             self._put_aside()
-            self.__init__(self.folder, self._segment_rows)  # type: ignore[misc]
+            self._sealed, self._segment, self._first_row = [], 0, 0
+            self._used = self._flushed = self._batches = 0
+            self._cache.clear()
             return
         segment, used, total = position
         rows = self._rows_of(segment, used)
@@ -142,10 +144,11 @@ class Journal:
         parts.append(_rows_at(rows, np.flatnonzero(here)))
         found = parts[0] if len(parts) == 1 else np.concatenate(parts)
         found = found[(found["status"] != Status.BAD) & (found["received_ns"] >= self.kept_from_ns)]
-        return found[np.argsort(found["time_ns"], kind="stable")]
+        ordered: Rows = found[np.argsort(found["time_ns"], kind="stable")]
+        return ordered
 
     def known(self, series: I32, time_ns: I64, value: F64) -> U8:
-        """For each (series, time, value): UNKNOWN, SAME when that very row is here, OTHER when only other values are."""
+        """For each (series, time, value): UNKNOWN, SAME when that very row is here, OTHER when other values are."""
         verdict = np.full(len(series), UNKNOWN, np.uint8)
         if not len(series):
             return verdict
@@ -159,7 +162,7 @@ class Journal:
         return verdict
 
     def evidence(self, series: int, start_ns: int, end_ns: int, offset: int) -> dict[str, object]:
-        """What a record cites: usable rows of a series in [start_ns, end_ns) that came up to `offset`, and their hash."""
+        """What a record cites: usable rows of a series in [start_ns, end_ns) that came by `offset`, and their hash."""
         rows = self.points(series, start_ns, end_ns)
         rows = rows[rows["offset"] <= offset]
         digest = hashlib.sha256()
@@ -204,15 +207,19 @@ class Journal:
         else:
             data = _arrow_bytes(rows, "zstd", with_schema=True)
             _write_file(path, data)
-        self._sealed.append(
-            Sealed(
-                self._segment, self._first_row, self._used, int(rows["time_ns"].min()), int(rows["time_ns"].max()),
-                int(rows["received_ns"].max()), hashlib.sha256(data).hexdigest(),
-                self._sealed[-1].sha256 if self._sealed else "",
-            )  # fmt: skip
+        line = Sealed(
+            segment=self._segment,
+            first_row=self._first_row,
+            rows=self._used,
+            min_ns=int(rows["time_ns"].min()),
+            max_ns=int(rows["time_ns"].max()),
+            max_received_ns=int(rows["received_ns"].max()),
+            sha256=hashlib.sha256(data).hexdigest(),
+            previous=self._sealed[-1].sha256 if self._sealed else "",
         )
+        self._sealed.append(line)
         with (self.folder / "manifest.jsonl").open("ab") as manifest:
-            manifest.write(orjson.dumps(asdict(self._sealed[-1]), option=orjson.OPT_APPEND_NEWLINE))
+            manifest.write(orjson.dumps(asdict(line), option=orjson.OPT_APPEND_NEWLINE))
             manifest.flush()
             os.fsync(manifest.fileno())
         opened.unlink(missing_ok=True)

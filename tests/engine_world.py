@@ -1,4 +1,4 @@
-"""A small plant, messages for it, and a shard engine run over them in any cut; for the engine's and the flow's tests."""
+"""A small plant, messages for it, and a shard engine run over them in any cut; for several test files."""
 
 from __future__ import annotations
 
@@ -91,7 +91,8 @@ class Seen:
             for at in range(len(rows))
         ]
         self.figures += [
-            (one.asset, one.kind, one.start_ns, one.revision, one.final, repr(dict(one.parts))) for one in outputs.figures
+            (one.asset, one.kind, one.start_ns, one.revision, one.final, repr(dict(one.parts)))
+            for one in outputs.figures
         ]
         self.conditions += [asdict(change) for change in outputs.conditions]
         for one in outputs.ledger:

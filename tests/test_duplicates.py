@@ -30,10 +30,8 @@ class Memory:
         known = self.values.get((series, time_ns), [])
         if any(one == value or (one != one and value != value) for one in known):
             return DUPLICATE
-        if newest is None or time_ns > newest:
-            verdict = AHEAD
-        else:
-            verdict = CONFLICT if known else BEHIND
+        ahead = newest is None or time_ns > newest
+        verdict = AHEAD if ahead else CONFLICT if known else BEHIND
         self.values.setdefault((series, time_ns), []).append(value)
         self.newest[series] = max(time_ns, newest if newest is not None else time_ns)
         return verdict

@@ -1,4 +1,4 @@
-"""The dataflow through a real spool and Bytewax's recovery: live equals replayed, stops lose nothing, ids are frozen."""
+"""The dataflow through a real spool and Bytewax's recovery: live equals replayed, stops lose nothing."""
 
 from __future__ import annotations
 
@@ -226,7 +226,7 @@ def test_kills_and_a_second_instance(tmp_path):
     config = tmp_path / "plant.toml"
     config.write_text(TOML)
     data, whole = folder(tmp_path / "data"), folder(tmp_path / "whole")
-    messages = [message for message in log(900)]
+    messages = log(900)
     fill(data, messages)
     fill(whole, messages)
     command = [sys.executable, "-m", "flows.plant", "--config", str(config), "--shard", "0", "--data"]

@@ -11,6 +11,9 @@ import pytest
 
 from andon.i18n import LANGUAGES, catalogue
 from andon.readings import Reason
+from andon.records.outbox import PARKED_RULE
+from service.deadman import RULE as SILENT_RULE
+from service.web.alarm_view import OWN_RULES
 
 STATIC = Path(__file__).parents[1] / "dashboards" / "control_room" / "static"
 SCRIPTS = sorted((STATIC / "js").rglob("*.js"))
@@ -47,6 +50,13 @@ def test_texts_named_by_what_the_data_says_exist() -> None:
     for language in LANGUAGES:
         wanted = {f"page.{room}.{name}" for room, some in names.items() for name in some}
         assert wanted <= set(catalogue(language))
+
+
+def test_andons_own_alarms_have_their_sentences() -> None:
+    assert {PARKED_RULE, SILENT_RULE} == OWN_RULES
+    for language in LANGUAGES:
+        kinds = ("own_rule", "own_why", "own_consequence", "own_response")
+        assert {f"page.{kind}.{rule}" for kind in kinds for rule in OWN_RULES} <= set(catalogue(language))
 
 
 def test_nothing_comes_from_elsewhere_and_no_text_is_ever_markup() -> None:

@@ -21,10 +21,11 @@ H = 3600
 SHORT = {  # corrected for 2 h, journal for 6 h
     "time": {"lateness_s": 5.0, "idle_s": 30.0, "correct_for_h": 2.0, "future_s": 300.0},
     "retention": {"journal_d": 0.25, "history_d": 1.0},
+    "windows": {"pane_s": 10.0, "sizes_s": [10.0, 60.0], "figures_s": 600.0},
 }
 
 
-def steady(hours: int, every_s: int = 20) -> list[tuple[int, bytes]]:
+def steady(hours: int, every_s: int = 60) -> list[tuple[int, bytes]]:
     """A cold room and a pump, a tick each time."""
     log = []
     for second in range(0, hours * H, every_s):
@@ -34,7 +35,7 @@ def steady(hours: int, every_s: int = 20) -> list[tuple[int, bytes]]:
 
 
 def engine_over(folder: Path, log: list[tuple[int, bytes]], cut: int = 200) -> tuple[ShardEngine, list]:
-    engine = ShardEngine(plant(**SHORT), 0, Journal(folder / "journal", 400), SlotFiles(folder / "slots"))
+    engine = ShardEngine(plant(**SHORT), 0, Journal(folder / "journal", 100), SlotFiles(folder / "slots"))
     engine.restore(None)
     outputs = []
     messages = [Message(at + 1, received_ns, raw) for at, (received_ns, raw) in enumerate(log)]
@@ -45,29 +46,29 @@ def engine_over(folder: Path, log: list[tuple[int, bytes]], cut: int = 200) -> t
 
 
 def test_the_journal_keeps_what_may_be_corrected_and_little_more(tmp_path):
-    engine, _ = engine_over(tmp_path, steady(24))
+    engine, _ = engine_over(tmp_path, steady(24), cut=20)
     files = sorted((tmp_path / "journal").glob("*.arrow"))
-    rows_kept = len(files) * 400
-    assert rows_kept < 2.0 * 6 * H / 20, "files were not removed"
+    rows_kept = len(files) * 100
+    assert rows_kept < 2.0 * 6 * H / 60, "files were not removed"
     newest_ns = engine.newest_ns
     kept = engine.journal.points(0, 0, newest_ns + 1)
     assert int(kept["time_ns"][0]) <= newest_ns - 5 * H * S
-    assert int(kept["time_ns"][0]) >= newest_ns - 7 * H * S - 20 * S
-    assert len(kept) == (newest_ns - int(kept["time_ns"][0])) // (20 * S) + 1, "a hole in what is kept"
+    assert int(kept["time_ns"][0]) >= newest_ns - 7 * H * S - 60 * S
+    assert len(kept) == (newest_ns - int(kept["time_ns"][0])) // (60 * S) + 1, "a hole in what is kept"
     assert verify(tmp_path / "journal") == []
 
 
 def test_a_restart_finds_everything_its_snapshot_needs(tmp_path):
     """Going back to the oldest snapshot that counts, with all files removed that the newest one allows."""
     log = [Message(at + 1, received_ns, raw) for at, (received_ns, raw) in enumerate(steady(24))]
-    engine = ShardEngine(plant(**SHORT), 0, Journal(tmp_path / "journal", 400), SlotFiles(tmp_path / "slots"))
+    engine = ShardEngine(plant(**SHORT), 0, Journal(tmp_path / "journal", 100), SlotFiles(tmp_path / "slots"))
     engine.restore(None)
     snapshots = []
     for begin in range(0, len(log), 200):
         engine.step(log[begin : begin + 200])
         snapshots.append((begin + 200, engine.journal.rows, engine.snapshot()))
     end, rows, state = snapshots[-3]
-    again = ShardEngine(plant(**SHORT), 0, Journal(tmp_path / "journal", 400), SlotFiles(tmp_path / "slots"))
+    again = ShardEngine(plant(**SHORT), 0, Journal(tmp_path / "journal", 100), SlotFiles(tmp_path / "slots"))
     again.restore(state)
     assert again.journal.rows == rows
     outputs = again.step(log[end:])
@@ -88,7 +89,7 @@ def test_rows_inside_correct_for_h_are_corrected_after_days_of_pruning():
     corrected = [row for row in seen.windows if row[3] == "2"]
     minutes = [row for row in corrected if row[1] == repr(60 * S)]
     assert len(minutes) == 2
-    assert all(row[4] == "4" for row in minutes), "a corrected minute holds its three rows and the late one"
+    assert all(row[4] == "2" for row in minutes), "a corrected minute holds its row and the late one"
 
 
 def test_a_series_silent_for_longer_than_the_journal_starts_anew():
@@ -96,7 +97,7 @@ def test_a_series_silent_for_longer_than_the_journal_starts_anew():
     silent = 12 * H
     at = [START_NS + second * S for second in range(0, 600, 20)]
     log = [(now, body(now, "util/pump", "vibration", 1.0)) for now in at]
-    log += [(START_NS + second * S, tick(START_NS + second * S)) for second in range(600, silent, 20)]
+    log += [(START_NS + second * S, tick(START_NS + second * S)) for second in range(600, silent, 60)]
     back = START_NS + silent * S
     log += [(back, body(at[-1] - 100 * S, "util/pump", "vibration", 1.0)),  # known once, or new? nobody knows
             (back, body(at[-1] + 7200 * S, "util/pump", "vibration", 2.0)),
@@ -109,10 +110,10 @@ def test_a_series_silent_for_longer_than_the_journal_starts_anew():
 
 
 @given(st.lists(st.tuples(st.integers(0, 10 * H), st.integers(0, 8 * H)), min_size=1, max_size=12))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=4, deadline=None)
 def test_any_cut_gives_the_same_rows_while_the_journal_is_pruned(late):
     """Late rows of any age, some twice, around the horizon."""
-    log = steady(10, 60)
+    log = steady(10, 240)
     end = log[-1][0]
     for second, behind in late:
         now = min(START_NS + second * S, end)
@@ -153,7 +154,7 @@ def test_a_clock_that_jumps_a_year_costs_two_hours_of_rows():
 
 def test_files_go_only_when_every_snapshot_that_counts_allows_it(tmp_path):
     """A snapshot taken before the horizon moved must be able to go on."""
-    journal = Journal(tmp_path / "journal", 400)
+    journal = Journal(tmp_path / "journal", 100)
     removed = []
     journal.prune = lambda before_ns: removed.append(before_ns) or 0
     engine = ShardEngine(plant(**SHORT), 0, journal, SlotFiles(tmp_path / "slots"))

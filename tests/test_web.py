@@ -6,6 +6,7 @@ import base64
 import re
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -19,6 +20,7 @@ from andon.readings import NS_PER_S
 from andon.records import SYSTEM_SUPERVISOR, Records
 from andon.secrets import Secret
 from service.web.actions import MUTATING_ROUTES
+from service.web.alarm_view import alarm_json
 from service.web.app import routes_of
 from service.web.auth import FAILURES_A_MINUTE, LoginLimit, check_binding
 from service.web.errors import STATUS, WebError
@@ -266,6 +268,7 @@ def test_overview_shows_oee_with_its_parts_and_coverage(engineer: httpx.Client) 
     assert hour["OEE"] == pytest.approx(hour["parts"]["pri_gq_s"] / hour["parts"]["pbt_s"])
     assert hour["coverage"] == 1.0
     assert len(overview["lines"][0]["trend"]) == 48
+    assert overview["since_ms"] == overview["as_of_ms"] - 8 * 3600 * 1000
     room = next(asset for asset in overview["assets"] if asset["path"] == ROOM)
     assert room["cold"]["parts"]["mkt"] is not None
     assert room["values"]["air"]["stale"] is False
@@ -484,9 +487,27 @@ def test_every_status_is_of_a_code_that_has_a_sentence() -> None:
     assert not {code for code in STATUS if code not in catalogue("en")}
 
 
+def test_andons_own_alarms_last_as_long_as_the_machine_says(site: Site) -> None:
+    [parked] = [one for one in site.records.alarms() if one.rule_id == "erp-parked"]
+    scaled = replace(site.plant.room, clock=ScaledClock(NOW_NS, parked.start_ns - 10 * NS_PER_S, 60.0))
+    told = alarm_json(scaled, parked, "en", scaled.now_ns())
+    assert told["own"] is True
+    assert told["start_ms"] == (NOW_NS + 600 * NS_PER_S) // 1_000_000  # in the plant's time
+    assert told["duration_s"] < 300  # in real seconds: the test has not run longer
+
+
 def test_times_of_people_are_shown_in_the_plants_time(site: Site) -> None:
     scaled = ScaledClock(NOW_NS, 1000 * NS_PER_S, 60.0)
-    room = type(site.plant.room)(site.plant.plant, site.records, site.plant.history, [], [], scaled)
+    room = replace(site.plant.room, clock=scaled)
     assert room.plant_ns(1001 * NS_PER_S) == NOW_NS + 60 * NS_PER_S
     assert room.speed == 60.0
     assert site.plant.room.plant_ns(5) == 5
+
+
+def test_the_api_page_names_every_route_and_every_audit_action(site: Site, root: Path) -> None:
+    page = (root / "docs" / "api.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"^\| `(GET|POST) (\S+)` \|", page, re.MULTILINE))
+    assert told == {route for route in routes_of(site.served.app) if route[1] != "/static/"}
+    for (_, path), action in MUTATING_ROUTES.items():
+        if path.startswith("/api/"):
+            assert re.search(rf"`POST {re.escape(path)}`.*`{re.escape(action)}` \|$", page, re.MULTILINE), path

@@ -67,9 +67,7 @@ def test_the_pulse_comes_every_second_and_has_no_id(client: httpx.Client, plant:
     assert second["event"] == "pulse"
 
 
-def test_changes_come_once_and_a_page_that_was_away_gets_what_it_missed(
-    client: httpx.Client, plant: PagePlant
-) -> None:
+def test_changes_come_once_and_a_page_that_was_away_gets_what_it_missed(client: httpx.Client, plant: PagePlant) -> None:
     head = plant.records.change_head()
     change = plant.change("raised", "fill-weight", FILLER, "fill_g", -100, None, 10.15, 10.4, "outside", "g")
     with client.stream("GET", "/api/v1/stream") as answer:

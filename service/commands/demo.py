@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -16,6 +16,11 @@ from andon.errors import ConfigError
 from andon.i18n import translate
 from service.options import stop_on_signals
 from service.terminal import print_table, say
+
+if TYPE_CHECKING:
+    import threading
+
+    from service.demo import Demo
 
 PLAIN_EVERY_S = 5.0
 LOOK_S = 1.0
@@ -34,6 +39,7 @@ def demo(
     no_faults: Annotated[bool, typer.Option("--no-faults", help="cli.demo.no_faults")] = False,
     check: Annotated[bool, typer.Option("--check", help="cli.demo.check")] = False,
     data: Annotated[Path | None, typer.Option("--data", "-d", help="cli.demo.data")] = None,
+    no_erp_key: Annotated[bool, typer.Option("--no-erp-key", hidden=True)] = False,
 ) -> None:
     """Run until Ctrl-C or for `seconds`; with --check compare with the simulators' truth and say so by exit status."""
     from service.demo import Demo, Settings, free_port, port_is_free  # takes a second: not for every command
@@ -47,7 +53,7 @@ def demo(
         port = free_port()
     elif not port_is_free(port):
         raise ConfigError("demo.port_taken", port=port)
-    run = Demo(Settings(folder, seed, speed, port, seconds, not no_faults))
+    run = Demo(Settings(folder, seed, speed, port, seconds, not no_faults, not no_erp_key))
     try:
         with run.data.lock():
             _run(run, stop)
@@ -62,7 +68,7 @@ def demo(
         raise typer.Exit(1)
 
 
-def _run(run, stop) -> None:  # type: ignore[no-untyped-def]  # Demo and Event: imported late
+def _run(run: Demo, stop: threading.Event) -> None:
     say("demo.starting", speed=f"{run.settings.speed:g}", seed=run.settings.seed)
     run.supervisor.start()
     say("demo.address", url=run.address())
@@ -80,7 +86,7 @@ def _run(run, stop) -> None:  # type: ignore[no-untyped-def]  # Demo and Event: 
 class _Shown:
     """A progress line on a terminal, a plain line now and then elsewhere."""
 
-    def __init__(self, run) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, run: Demo) -> None:
         self._run = run
         self._began = time.monotonic()
         self._last = float("-inf")
@@ -114,7 +120,7 @@ class _Shown:
             self._bar.stop()
 
 
-def _report(run) -> bool:  # type: ignore[no-untyped-def]
+def _report(run: Demo) -> bool:
     """Print what happened; the last line is for programs."""
     report = run.report()
     print_table(

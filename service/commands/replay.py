@@ -19,7 +19,17 @@ from andon.errors import ConfigError, SourceError
 from andon.i18n import translate
 from andon.readings import NS_PER_S
 from service.terminal import (
-    CONFIG, DATA, ByOption, ConfigOption, DataOption, JsonOption, ReasonOption, plant_of, print_json, print_table, say,
+    CONFIG,
+    DATA,
+    ByOption,
+    ConfigOption,
+    DataOption,
+    JsonOption,
+    ReasonOption,
+    plant_of,
+    print_json,
+    print_table,
+    say,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -28,6 +38,7 @@ if TYPE_CHECKING:
     from service.replay import Outcome
     from sources.replay import Recording
 
+TICK_END = b'"event": "tick"}'  # as sources.ticks.tick_body writes it
 PLAIN_EVERY = 20_000  # messages between two lines where no bar is shown
 
 
@@ -114,8 +125,8 @@ def _print(outcome: Outcome, zone: ZoneInfo, *, as_json: bool) -> None:
         return "" if time_ns is None else datetime.fromtimestamp(time_ns / NS_PER_S, zone).isoformat(timespec="seconds")
 
     rows = [
-        (alarm.asset, alarm.tag, alarm.rule_id, stamp(alarm.start_ns), stamp(alarm.cleared_ns), round(alarm.peak or 0.0, 2))
-        for alarm in outcome.alarms
+        (one.asset, one.tag, one.rule_id, stamp(one.start_ns), stamp(one.cleared_ns), round(one.peak or 0.0, 2))
+        for one in outcome.alarms
     ]
     if as_json:
         names = ("asset", "tag", "rule", "start", "cleared", "peak")
@@ -150,22 +161,23 @@ def _into_the_plant(recording: Recording, config: Path, data: Path, *, yes: bool
         )
     clock, count = SystemClock(), 0
     spools = {shard: Spool(folder.spool(shard), shard, clock) for shard in range(plant.config.transport.shards)}
-    for batch in batches(messages(recording)):
+    for batch in batches(messages(recording, recording.name)):
         bodies: dict[int, list[bytes]] = {}
         for message in batch:
-            asset = _asset_of(message.body)
-            if asset is not None:  # ticks are the live ticker's business
-                bodies.setdefault(plant.shard_of(asset), []).append(message.body)
+            if message.body.endswith(TICK_END):
+                continue  # the live ticker's business
+            # A row without an asset is for the first shard's dead letters: nothing is dropped in silence.
+            bodies.setdefault(plant.shard_of(_asset_of(message.body)), []).append(message.body)
         for shard, some in bodies.items():
             spools[shard].append(some)
             count += len(some)
     say("cli.replay.sent", count=count)
 
 
-def _asset_of(body: bytes) -> str | None:
+def _asset_of(body: bytes) -> str:
     import orjson
 
     try:
         return str(orjson.loads(body.split(b"\n", 1)[0])["asset"])
     except (ValueError, KeyError, TypeError):
-        return None
+        return ""

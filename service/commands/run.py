@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from andon.clock import SystemClock
 from service.options import clock_arguments, stop_on_signals
 from service.terminal import CONFIG, DATA, ConfigOption, DataOption, plant_of, say
+
+if TYPE_CHECKING:
+    from andon.records import Records
 
 LOOK_S = 0.2
 
@@ -46,7 +51,7 @@ def run(config: ConfigOption = CONFIG, data: DataOption = DATA) -> None:
         supervisor.stop()
 
 
-def _token(records) -> str:  # type: ignore[no-untyped-def]  # Records: imported late
+def _token(records: Records) -> str:
     """A way in for a site without users, which may listen on loopback only."""
     from andon.records import SYSTEM_SUPERVISOR
 

@@ -13,25 +13,24 @@ from andon.records import AlarmRecord, OutboxRecord, TransitionRecord
 from service.web.room import PRIORITIES, Room, ms, said, seconds
 
 Json = dict[str, Any]
-# Conditions that the rules decide, in the plant's time; others (a parked order) are Andon's own, in the machine's.
-PROCESS_CONDITIONS = {"above", "below", "outside", "anomaly", "stale", "stuck"}
+OWN_RULES = {"erp-parked", "andon-silent"}  # alarms about Andon itself; they are timed by the machine's clock
 
 
 def alarm_json(room: Room, alarm: AlarmRecord, language: str, now_ns: int) -> Json:
     """An alarm as the list shows it."""
-    own = alarm.condition not in PROCESS_CONDITIONS
+    own = alarm.rule_id in OWN_RULES
     start_ns, confirmed_ns, cleared_ns = (
         room.plant_ns(time_ns) if own and time_ns is not None else time_ns
         for time_ns in (alarm.start_ns, alarm.confirmed_ns, alarm.cleared_ns)
     )
-    until_ns = now_ns if cleared_ns is None else cleared_ns
     return {
         "key": alarm.key, "asset": alarm.asset, "asset_name": room.asset_name(alarm.asset), "tag": alarm.tag,
         "rule_id": alarm.rule_id, "rule_name": _rule_name(room, alarm.rule_id, language),
         "priority": alarm.priority, "priority_number": PRIORITIES[alarm.priority], "condition": alarm.condition,
         "limit": alarm.limit, "unit": alarm.unit, "peak": alarm.peak, "start_ms": ms(start_ns),
         "confirmed_ms": ms(confirmed_ns), "cleared_ms": ms(cleared_ns), "active": cleared_ns is None,
-        "duration_s": seconds(max(0, until_ns - (start_ns or 0))), "out_s": alarm.out_s, "state": alarm.state,
+        "duration_s": seconds(max(0, _until_ns(room, alarm, now_ns) - alarm.start_ns)), "own": own,
+        "out_s": alarm.out_s, "state": alarm.state,
         "unacknowledged": alarm.state.endswith("unacknowledged"), "revision": alarm.revision,
         "found_late": alarm.found_late, "raises": alarm.raises, "change_seq": alarm.change_seq,
         "ack": None if alarm.ack_ns is None else {
@@ -44,6 +43,13 @@ def alarm_json(room: Room, alarm: AlarmRecord, language: str, now_ns: int) -> Js
     }  # fmt: skip
 
 
+def _until_ns(room: Room, alarm: AlarmRecord, now_ns: int) -> int:
+    """Until when the alarm has lasted, by the clock that timed its start."""
+    if alarm.cleared_ns is not None:
+        return alarm.cleared_ns
+    return room.records.clock.now_ns() if alarm.rule_id in OWN_RULES else now_ns
+
+
 def alarm_detail_json(
     room: Room, alarm: AlarmRecord, transitions: list[TransitionRecord], language: str, now_ns: int
 ) -> Json:
@@ -52,13 +58,13 @@ def alarm_detail_json(
     return {
         **alarm_json(room, alarm, language, now_ns),
         "why": why_text(room, alarm, language, now_ns),
-        "consequence": said(rule.consequence, language) if rule else "",
-        "response": said(rule.response, language) if rule else "",
+        "consequence": said(rule.consequence, language) if rule else _own_text("consequence", alarm, language),
+        "response": said(rule.response, language) if rule else _own_text("response", alarm, language),
         "rule_version": alarm.rule_version,
         "rule": room.records.rule_content(alarm.rule_id, alarm.rule_version),
         "delay_s": rule.delay_s if rule else None,
         "evidence": dict(alarm.evidence),
-        "transitions": [_transition_json(room, one) for one in transitions],
+        "transitions": [_transition_json(room, one, own=alarm.rule_id in OWN_RULES) for one in transitions],
     }
 
 
@@ -68,12 +74,10 @@ def why_text(room: Room, alarm: AlarmRecord, language: str, now_ns: int) -> str:
     People read names and degree signs, so these stand in for paths and UCUM codes.
     """
     name = room.asset_name(alarm.asset)
-    if alarm.condition not in PROCESS_CONDITIONS:
-        error = alarm.evidence.get("error") or "-"
-        return translate(_own_code(alarm.rule_id), language, asset=name, error=error)
-    out_s = alarm.out_s
-    if alarm.cleared_ns is None:
-        out_s = max(out_s, (now_ns - alarm.start_ns) / NS_PER_S)
+    out_s = max(alarm.out_s, 0.0 if alarm.cleared_ns else (_until_ns(room, alarm, now_ns) - alarm.start_ns) / NS_PER_S)
+    if alarm.rule_id in OWN_RULES:
+        error = str(alarm.evidence.get("error") or "-")
+        return translate(f"page.own_why.{alarm.rule_id}", language, asset=name, error=error, seconds=round(out_s))
     evidence = {**alarm.evidence, "value_unit": _unit(str(alarm.evidence.get("value_unit", alarm.unit)))}
     return why(
         ConditionChange(
@@ -94,22 +98,20 @@ def _tag_name(tag: str, language: str) -> str:
     return catalogue(language).get(f"page.tag.{tag}", tag)
 
 
-def _own_code(rule_id: str) -> str:
-    code = f"page.own_alarm.{rule_id}"
-    return code if code in catalogue("en") else "page.own_alarm"
+def _own_text(kind: str, alarm: AlarmRecord, language: str) -> str:
+    return translate(f"page.own_{kind}.{alarm.rule_id}", language) if alarm.rule_id in OWN_RULES else ""
 
 
 def _rule_name(room: Room, rule_id: str, language: str) -> str:
-    code = f"page.own_rule.{rule_id}"
-    if rule_id not in room.rules and code in catalogue(language):
-        return translate(code, language)
-    return room.rule_name(rule_id, language)
+    return (
+        translate(f"page.own_rule.{rule_id}", language) if rule_id in OWN_RULES else room.rule_name(rule_id, language)
+    )
 
 
-def _transition_json(room: Room, one: TransitionRecord) -> Json:
-    person = one.kind in {"acknowledged", "comment"}
+def _transition_json(room: Room, one: TransitionRecord, *, own: bool) -> Json:
+    by_machine = own or one.kind in {"acknowledged", "comment"}
     return {
-        "seq": one.seq, "kind": one.kind, "ms": ms(room.plant_ns(one.at_ns) if person else one.at_ns),
+        "seq": one.seq, "kind": one.kind, "ms": ms(room.plant_ns(one.at_ns) if by_machine else one.at_ns),
         "recorded_ms": ms(one.recorded_ns), "revision": one.revision, "state": one.state, "actor": one.actor_name,
         "comment": one.comment,
     }  # fmt: skip

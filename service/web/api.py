@@ -33,6 +33,7 @@ from service.web.plant_view import (
     plant_json,
 )  # fmt: skip
 from service.web.room import DAY_NS, Room, ms
+from service.web.site_metrics import site_exposition
 from sinks.history_reader import LedgerTotals
 
 PAGE = 1000
@@ -344,4 +345,4 @@ def metrics(request: Request) -> Response:
     """Prometheus text of all processes of the site; for a session, or a monitor with the bearer token."""
     if session_of(request) is not None:
         require(session_of(request), "view")
-    return Response(exposition(), media_type=CONTENT_TYPE)
+    return Response(exposition() + site_exposition(room_of(request)), media_type=CONTENT_TYPE)

@@ -140,9 +140,7 @@ class Gate:
     def _is_monitor(self, path: str, headers: Headers) -> bool:
         token = self.access.metrics_token
         given = headers.get("authorization", "").removeprefix("Bearer ")
-        return (
-            path == "/metrics" and token is not None and hmac.compare_digest(given.encode(), token.reveal().encode())
-        )
+        return path == "/metrics" and token is not None and hmac.compare_digest(given.encode(), token.reveal().encode())
 
     def _refusal(self, scope: Scope, headers: Headers, error: AndonError) -> Response:
         page = scope["method"] == "GET" and "text/html" in headers.get("accept", "")

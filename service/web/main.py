@@ -72,6 +72,7 @@ def room_of(plant: PlantModel, data: DataFolder, clock: Clock) -> Room:
         ],
         [Spool(data.spool(shard), shard, clock) for shard in shards],
         clock,
+        data,
     )
 
 

@@ -118,6 +118,7 @@ def freshness_json(room: Room, now: Now) -> Json:
     lag_s = max(0.0, (clock_ns - now.now_ns) / NS_PER_S)
     return {
         "as_of_ms": ms(now.now_ns),
+        "since_ms": ms(min((figure.start_ns for figure in (*now.oee, *now.cold)), default=None)),
         "clock_ms": ms(clock_ns),
         "lag_s": round(lag_s / room.speed, 1),
         "behind": not marks or lag_s / room.speed > BEHIND_S,

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from andon.clock import Clock, ScaledClock
 from andon.config.models import Rule
+from andon.datafolder import DataFolder
 from andon.plant import PlantModel
 from andon.readings import NS_PER_MS, NS_PER_S
 from andon.records import Records
@@ -31,6 +32,7 @@ class Room:
     dead: Sequence[DeadLetterStore]
     spools: Sequence[Spool]
     clock: Clock
+    data: DataFolder | None = None  # whose processes the metrics tell of
 
     @property
     def speed(self) -> float:

@@ -128,7 +128,8 @@ function drawSpans(u, { spans }) {
   ctx.beginPath();
   ctx.rect(left, top, width, height);
   ctx.clip();
-  for (const span of spans ?? []) {
+  let written = -Infinity; // right edge of the last name, so that names do not run into each other
+  for (const span of [...(spans ?? [])].sort((one, other) => one.from - other.from)) {
     const a = Math.max(left, u.valToPos(span.from / 1000, "x", true));
     const b = Math.min(left + width, u.valToPos(span.to / 1000, "x", true));
     if (b <= a) continue;
@@ -145,7 +146,10 @@ function drawSpans(u, { spans }) {
     ctx.textAlign = "left";
     ctx.textBaseline = "top";
     const text = ctx.measureText(span.text).width;
-    ctx.fillText(span.text, Math.max(left + 4 * ratio, Math.min(a + 5 * ratio, left + width - text - 4 * ratio)), top + 4 * ratio);
+    const at = Math.max(left + 4 * ratio, Math.min(a + 5 * ratio, left + width - text - 4 * ratio));
+    if (at < written) continue;
+    ctx.fillText(span.text, at, top + 4 * ratio);
+    written = at + text + 8 * ratio;
   }
   ctx.restore();
 }

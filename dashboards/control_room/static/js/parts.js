@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 import { booleanText, count, duration, moment, number, percent, quantity, stateText, t } from "./i18n.js";
-import { lasted, resource, state } from "./store.js";
+import { hoursShown, lasted, resource, state } from "./store.js";
 
 export const ELEMENTS = ["apt_s", "transition_s", "external_stop_s", "internal_stop_s", "down_s", "idle_s", "planned_down_s", "unknown_s"];
 const SHAPES = { 1: "M4 4h24v24h-24z", 2: "M16 2.5L30.5 28.5h-29z", 3: "M16 1.5L30.5 16L16 30.5L1.5 16z", 4: "M16 3a13 13 0 1 0 .01 0z" };
@@ -105,7 +105,7 @@ export function bullet(now, { low, high }, series, label) {
 }
 
 /** A small trend without axes; the part beyond a limit is drawn in the alarm's colour over the limit's line. */
-export function sparkline(path, { low = null, high = null, height = 40, hours = 8, label = "" } = {}) {
+export function sparkline(path, { low = null, high = null, height = 40, hours = hoursShown(), label = "" } = {}) {
   const [asset, tag] = path;
   const one = resource(`/api/v1/history?asset=${encodeURIComponent(asset)}&tag=${tag}&hours=${hours}&points=160`, 15000);
   const data = one.data;
@@ -142,7 +142,7 @@ function ratioBar(letter, ratio, flag) {
   return h("div.ratio", { title: t(`oee.${letter}_long`) },
     h("span.letter", null, t(`oee.${letter}`)),
     h("span.bar", null, h("i", { style: { width: `${Math.min(100, (ratio ?? 0) * 100)}%` } })),
-    h("span.num", null, percent(ratio), flag ? h("span.flag", { title: flag }, " !") : null));
+    h("span.num", null, flag ? h("span.flag", { title: flag, role: "img", "aria-label": flag }, "!") : null, percent(ratio)));
 }
 
 /** OEE with its factors and how much of the time is known. */
@@ -161,13 +161,15 @@ export function oeeBlock(oee, title) {
 /** OEE by window as bars; a hollow one where nothing is known. */
 export function oeeBars(points, props = {}) {
   if (!points.length) return null;
-  const width = 1000 / points.length;
+  const slots = Math.max(points.length, props.slots ?? 24); // the first bar of a young plant is no wall
+  const width = 1000 / slots;
+  const first = slots - points.length;
   const label = t("oee.bars_label", { n: points.length });
   return h(`div.oee-bars${props.tall ? ".tall" : ""}`, { role: "img", "aria-label": label },
     h("svg", { viewBox: "0 0 1000 100", preserveAspectRatio: "none", "aria-hidden": "true" },
       [25, 50, 75].map((y) => h("line.grid", { key: y, x1: 0, x2: 1000, y1: y, y2: y, "vector-effect": "non-scaling-stroke" })),
       points.map((one, i) => h(`rect.${one.OEE === null ? "none" : "bar"}${one.final === false ? ".running" : ""}`, {
-        key: one.start_ms, x: (i * width + width * 0.12).toFixed(2), width: (width * 0.76).toFixed(2),
+        key: one.start_ms, x: ((first + i) * width + width * 0.12).toFixed(2), width: (width * 0.76).toFixed(2),
         y: one.OEE === null ? 92 : (100 - Math.min(1, one.OEE) * 100).toFixed(2), height: one.OEE === null ? 8 : (Math.min(1, one.OEE) * 100).toFixed(2),
       }, h("title", null, `${moment(one.start_ms, false).time} ${moment(one.start_ms).offset}: OEE ${percent(one.OEE)} · ${t("oee.A")} ${percent(one.A)} · ${t("oee.P")} ${percent(one.P)} · ${t("oee.Q")} ${percent(one.Q)}`)))));
 }

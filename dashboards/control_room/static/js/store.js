@@ -203,4 +203,16 @@ export function alarmsByUrgency() {
 export const assetNow = (path) => state.pulse?.assets.find((asset) => asset.path === path) ?? null;
 
 /** Seconds an alarm has lasted, moving with the pulse. */
-export const lasted = (alarm) => (alarm.active ? Math.max(0, ((state.pulse?.as_of_ms ?? alarm.start_ms) - alarm.start_ms) / 1000) : alarm.duration_s);
+export function lasted(alarm) {
+  if (!alarm.active) return alarm.duration_s;
+  const plant = Math.max(0, ((state.pulse?.as_of_ms ?? alarm.start_ms) - alarm.start_ms) / 1000);
+  return alarm.own ? plant / state.plant.speed : plant; // Andon's own alarms are timed by the machine's clock
+}
+
+/** Hours that trends show: what was chosen, else as many of 1, 4, 8 as there are data for. */
+export function hoursShown() {
+  if (state.filter.hours) return state.filter.hours;
+  const { as_of_ms: now, since_ms: since } = state.pulse;
+  const age = since ? (now - since) / 3600000 : 8;
+  return age <= 1 ? 1 : age <= 4 ? 4 : 8;
+}

@@ -41,5 +41,17 @@ export function alarmDetail(key) {
     panel(t("evidence"), null, h("dl.facts-list.evidence", null,
       fact("key", h("code", null, alarm.key)),
       fact("rule", h("code", null, alarm.rule_id), " ", h("code.dim", null, alarm.rule_version)),
-      Object.entries(alarm.evidence).map(([name, what]) => h("div", { key: name }, h("dt", null, has(`evidence_name.${name}`) ? t(`evidence_name.${name}`) : name), h("dd", null, h("code", null, typeof what === "object" ? JSON.stringify(what) : String(what))))))));
+      Object.entries(alarm.evidence).filter(([, what]) => !isEmpty(what)).map(([name, what]) => h("div", { key: name }, h("dt", null, nameOf(name)), h("dd", null, shown(name, what)))))));
+}
+
+const isEmpty = (what) => what === null || (typeof what === "object" && Object.keys(what).length === 0);
+const nameOf = (name) => (has(`evidence_name.${name}`) ? t(`evidence_name.${name}`) : name);
+
+/** A piece of evidence: stamps (ns, written as text because they are too long for a number) as times, objects as lists. */
+function shown(name, what) {
+  if (name.endsWith("_ns") && /^\d{13,}$/.test(String(what))) return time(Number(String(what).slice(0, -6)), { date: "always" });
+  if (what !== null && typeof what === "object" && !Array.isArray(what)) {
+    return h("ul.evidence-list", null, Object.entries(what).map(([one, inner]) => h("li", { key: one }, h("span.sub-name", null, nameOf(one)), shown(one, inner))));
+  }
+  return h("code", null, typeof what === "object" ? JSON.stringify(what) : String(what));
 }

@@ -5,7 +5,7 @@ import { duration, number, quantity, t } from "../i18n.js";
 import {
   alarmState, bullet, empty, erp, lastedText, limitText, limitsOf, link, mark, oeeBlock, panel, peakText, stateBadge, time, timeline, value, waiting,
 } from "../parts.js";
-import { resource, state } from "../store.js";
+import { hoursShown, resource, state } from "../store.js";
 import { acknowledgeButton } from "./acknowledge.js";
 import { trendPanel } from "./line.js";
 import { scoreBar } from "./overview.js";
@@ -14,7 +14,7 @@ import { hoursChoice } from "./ranges.js";
 export function asset(path) {
   const one = state.plant.byPath.get(path);
   if (!one) return empty(t("unknown_asset", { path }));
-  const hours = state.filter.hours ?? 8;
+  const hours = hoursShown();
   const answer = resource(`/api/v1/asset?path=${encodeURIComponent(path)}&hours=${hours}`, 3000);
   if (!answer.data) return waiting(answer);
   const now = answer.data;
@@ -42,7 +42,9 @@ function coldPanel(one, now, hours) {
   const parts = now.cold_chain?.total?.parts;
   if (!parts) return panel(t("cold.title", { hours }), null, empty(t("cold.none")));
   const item = (name, text, bad) => h(`div${bad ? ".bad" : ""}`, { key: name }, h("dt", null, t(`cold.${name}`)), h("dd", null, text));
-  return panel(t("cold.title", { hours }), { class: "cold-panel" }, h("dl.figures.big", null,
+  const { start_ms: from, end_ms: to } = now.cold_chain.total;
+  const range = h("span.path", null, time(from, { seconds: false }), " – ", to > now.as_of_ms ? t("now") : time(to, { seconds: false }));
+  return panel(t("cold.title", { hours }), { class: "cold-panel", extra: range }, h("dl.figures.big", null,
     item("min", quantity(parts.minimum, "Cel")), item("mean", quantity(parts.mean, "Cel")), item("max", quantity(parts.maximum, "Cel"), parts.maximum > one.cold_chain.high),
     item("mkt", quantity(parts.mkt, "Cel"), parts.mkt > one.cold_chain.high),
     item("above", `${duration(parts.above_s)} · ${number(parts.above_c_min, 0)} °C·min`, parts.above_s > 0),

@@ -6,25 +6,25 @@ import { count, currentLanguage, t } from "../i18n.js";
 import {
   alarmState, erp, lastedText, limitsOf, link, lossBar, mark, oeeBars, oeeBlock, panel, stateBadge, time, timeline, value, waiting,
 } from "../parts.js";
-import { resource, state } from "../store.js";
+import { hoursShown, resource, state } from "../store.js";
 import { hoursChoice, spansOf } from "./ranges.js";
 
 export function line(path) {
-  const hours = state.filter.hours ?? 8;
+  const hours = hoursShown();
   const one = resource(`/api/v1/line?path=${encodeURIComponent(path)}&hours=${hours}`, 4000);
   if (!one.data) return waiting(one);
   const data = one.data;
   const assets = data.assets.map((now) => ({ now, asset: state.plant.byPath.get(now.path) }));
   return h("div.line-view", null,
-    h("header.view-head", null, h("h1", null, h("span.path", null, path)), hoursChoice(hours)),
+    h("header.view-head", null, h("h1", null, assets.map(({ asset }) => asset.name).join(", "), h("span.path", null, path)), hoursChoice(hours)),
     data.line ? h("div.grid.two", null,
-      panel(t("oee.now"), null, oeeBlock(data.line.window, data.line.window?.final === false ? t("oee.running_window") : t("oee.last_window")),
-        data.line.window ? lossBar(data.line.window.parts) : null),
-      panel(t("oee.range", { hours }), null, oeeBlock(total(assets), t("oee.range", { hours })),
+      panel(t("oee.now"), null, oeeBlock(data.line.hour, t("oee.hour")), data.line.hour ? lossBar(data.line.hour.parts) : null),
+      panel(t("oee.range", { hours }), null, oeeBlock(total(assets), span(total(assets))),
         total(assets) ? lossBar(total(assets).parts) : null)) : null,
     assets.map(({ now, asset }) => machine(asset, now)));
 }
 
+const span = (oee) => (oee ? h("span", null, time(oee.start_ms, { seconds: false }), " – ", oee.final ? time(oee.end_ms, { seconds: false }) : t("now")) : "");
 const total = (assets) => assets.find((one) => one.now.oee?.total)?.now.oee.total ?? null;
 
 function machine(asset, now) {
@@ -43,7 +43,7 @@ function machine(asset, now) {
 
 /** A panel with the trend of one series over the hours chosen, and of its anomaly score where it has one. */
 export function trendPanel(asset, series, props = {}) {
-  const hours = state.filter.hours ?? 8;
+  const hours = hoursShown();
   const one = resource(`/api/v1/history?asset=${encodeURIComponent(asset.path)}&tag=${series.tag}&hours=${hours}&points=600`, 5000);
   const { low, high } = limitsOf(asset, series);
   const limits = [{ value: low, text: t("limit.low") }, { value: high, text: t("limit.high") }].map((limit) => ({ ...limit, text: `${limit.text} ${limit.value ?? ""}` }));

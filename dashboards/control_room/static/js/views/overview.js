@@ -55,7 +55,14 @@ function storageCard(asset) {
     sparkline([asset.path, series.tag], { ...limits, height: 44 }),
     excursion ? h("a.excursion", { href: `#/alarm/${excursion.key}` }, mark(excursion),
       h("span", null, h("b", null, t(excursion.active ? "excursion.now" : "excursion.over")), " ", t("excursion.text", { limit: `${excursion.peak >= limits.high ? "> " : "< "}${quantity(excursion.limit, excursion.unit)}`, peak: quantity(excursion.peak, excursion.unit), minutes: lastedText(excursion) }))) : null,
+    out && !excursion?.active ? h("p.pending", null, pending(series)) : null,
     parts ? h("dl.figures", null, figure("min", parts.minimum), figure("mean", parts.mean), figure("max", parts.maximum), figure("mkt", parts.mkt)) : null);
+}
+
+/** What is said while a value is beyond its limit and the rule still waits. */
+function pending(series) {
+  const rule = series.rules.map((id) => state.plant.byRule.get(id)).find((one) => one && (one.above !== null || one.below !== null || one.outside));
+  return rule?.delay_s ? t("excursion.pending", { delay: duration(rule.delay_s) }) : t("excursion.beyond");
 }
 
 const figure = (name, celsius) => h("div", { key: name }, h("dt", null, t(`cold.${name}`)), h("dd", null, quantity(celsius, "Cel")));
