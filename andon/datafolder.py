@@ -89,6 +89,10 @@ class DataFolder:
         """Folder of a shard's slot files."""
         return self.path / "state" / str(shard) / "slots"
 
+    def process_lock(self, name: str) -> Path:
+        """Lock file of a process of which there is one on a data folder."""
+        return self.path / "state" / f"{name}.lock"
+
     def create(self, site_id: str, shards: int | None = None, clock: Clock | None = None) -> Instance:
         """Make the folder for a site, or open it if it is that site's already. clock: the machine's if not given.
 

@@ -53,12 +53,12 @@ class EngineStage(StatefulBatchLogic[Batch, ShardOutputs, State | None]):
     def _step(engine: ShardEngine, quarantine: Quarantine, messages: Sequence[Message]) -> ShardOutputs:
         if quarantine.is_poison(messages):
             return engine.set_aside(messages[0])
+        began = time.perf_counter()
         try:
-            began = time.perf_counter()
             outputs = engine.step(messages)
-            note_step(outputs, time.perf_counter() - began)
-            return outputs
         except Exception:
             quarantine.failed(messages)
             log.exception("flow.step_failed", first=messages[0].offset, last=messages[-1].offset)
             raise
+        note_step(outputs, time.perf_counter() - began)
+        return outputs

@@ -19,6 +19,7 @@ from andon.conditions import ConditionChange
 from andon.config.load import load_plant
 from andon.datafolder import DataFolder
 from andon.errors import RecordsError
+from andon.locks import Exclusive
 from andon.logs import set_up_logs
 from andon.process import exit_status_of
 from andon.readings import NS_PER_S
@@ -120,6 +121,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     plant = load_plant(options.config).config
     data = DataFolder(options.data)
     data.open(plant.site.id)
+    held = Exclusive(data.process_lock("dead-man"))  # two of them would raise two alarms
     man = DeadMan(expected_parts(plant.transport.shards, sender=plant.erp is not None))
     clock = SystemClock()
     stop.wait(SILENT_S)
@@ -128,6 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         while not stop.is_set():
             watch(data, records, man, clock)
             stop.wait(EVERY_S)
+    held.release()
     return 0
 
 

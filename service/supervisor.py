@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -32,6 +33,7 @@ STARTING_S = 300.0
 DRAIN_S = 20.0
 LOG_BYTES = 20_000_000
 _PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
 log = structlog.get_logger()
 
 
@@ -164,7 +166,7 @@ class Supervisor:
         with path.open("ab") as out:
             child.process = subprocess.Popen(
                 list(child.part.argv), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                env=self._environment, preexec_fn=_die_with_parent,  # noqa: PLW1509 - one prctl call, and no thread runs here
+                env=self._environment, preexec_fn=partial(_die_with, os.getpid()),  # noqa: PLW1509 - one prctl call, and no thread runs here
             )  # fmt: skip
         child.started = time.monotonic()
 
@@ -204,6 +206,8 @@ def site_parts(config: Path, data: Path, shards: int, clock: Sequence[str], *, s
     return parts
 
 
-def _die_with_parent() -> None:
+def _die_with(parent: int) -> None:
     """Children end with the supervisor, however it ends; they drain as on any SIGTERM."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it ended before the call above
+        os._exit(1)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from andon.config.load import load_plant
 from andon.datafolder import DataFolder
+from andon.locks import Exclusive
 from andon.logs import set_up_logs
 from andon.process import exit_status_of
 from service.options import parser, plant_clock, stop_on_signals
@@ -26,9 +27,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     plant = load_plant(options.config)
     data = DataFolder(options.data)
     data.open(plant.config.site.id, plant.config.transport.shards)
+    held = Exclusive(data.process_lock("ticker"))  # two of them would tick twice
     clock = plant_clock(options)
     spools = [Spool(data.spool(shard), shard, clock) for shard in range(plant.config.transport.shards)]
     run_ticker(spools, clock, stop, every_s=max(QUICKEST_S, 1.0 / (options.speed or 1.0)))
+    held.release()
     return 0
 
 

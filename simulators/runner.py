@@ -19,6 +19,7 @@ import structlog
 from andon.clock import Clock, ScaledClock
 from andon.datafolder import DataFolder
 from andon.errors import AndonError, SourceError
+from andon.locks import Exclusive
 from simulators.fault_log import FaultLog
 from simulators.feed import Feed
 from simulators.schedule import Fault, second_ns
@@ -142,8 +143,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     clock = ScaledClock(origin_ns, options.wall_ns, options.speed)
     folder = DataFolder(options.data)
     spools: list[Spool] = []
+    held: list[Exclusive] = []
     try:
         folder.open(demo_plant().config.site.id)
+        held.append(Exclusive(folder.process_lock("simulators")))  # two would send every second twice
         spools += [Spool(folder.spool(shard), shard, clock) for shard in range(demo_plant().config.transport.shards)]
         run_simulators(
             spools, clock, options.seed, options.start_ns, stop, faults=not options.no_faults,
@@ -155,6 +158,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         for spool in spools:
             spool.close()
+        for lock in held:
+            lock.release()
     return 0
 
 

@@ -79,7 +79,7 @@ class Journal:
         return self._first_row + self._used
 
     def append(self, readings: Readings, closed_ns: I64, tick: int) -> None:
-        """Take rows in log order. closed_ns int64[n]: how far it was closed then; tick: ticks so far.
+        """Take rows in log order. closed_ns int64[n]: how far it was closed; tick: ticks so far.
 
         A full segment is written at once, so memory is bounded however long an epoch is.
         """
@@ -88,7 +88,8 @@ class Journal:
         begin, end = self._used, self._used + len(readings)
         self._open.reserve(end)
         for name, column in self._open.columns.items():
-            column[begin:end] = closed_ns if name == "closed_ns" else tick if name == "tick" else getattr(readings, name)
+            given = closed_ns if name == "closed_ns" else tick if name == "tick" else getattr(readings, name)
+            column[begin:end] = given
         self._used = end
 
     def flush(self) -> Position:

@@ -13,7 +13,7 @@ from andon.datafolder import DataFolder
 from andon.errors import RecordsError
 from andon.heartbeat import Heartbeat, folder
 from andon.readings import NS_PER_S
-from andon.records import SYSTEM_SUPERVISOR, Records, verify_audit
+from andon.records import SYSTEM_SUPERVISOR, Actor, Records, verify_audit
 from service import deadman
 from service.deadman import SILENT_S, DeadMan, expected_parts, watch
 from service.parts import PartState, write_parts
@@ -115,8 +115,6 @@ def test_a_restart_of_its_own_raises_no_second_alarm_and_clears_the_first(world)
 
 
 def test_an_acknowledged_alarm_is_taken_over_too(world):
-    from andon.records import Actor
-
     world.sign("flow-0", "sender")
     world.go(1)
     (alarm,) = world.records.alarms()
