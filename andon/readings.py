@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,95 @@ class Message(NamedTuple):
     offset: int
     received_ns: int
     body: bytes
+
+
+TEXT_END = bytes(16)  # behind the text of `Messages`: kernels read eight bytes at a time
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Messages(Sequence[Message]):
+    """Messages of a log as columns of length n; a sequence of `Message` for who wants them one by one.
+
+    text        : the bodies, each followed by one byte 0, then `TEXT_END`.
+    ends        : int64, index in text of the byte 0 behind each body.
+    offset      : int64, growing.
+    received_ns : int64.
+
+    A million `Message` tuples cost more to make than everything that is computed from them.
+    """
+
+    text: bytes
+    ends: I64
+    offset: I64
+    received_ns: I64
+
+    @staticmethod
+    def of(messages: Sequence[Message]) -> Messages:
+        """Columns of single messages; what is columns already stays as it is.
+
+        >>> two = Messages.of([Message(7, 5, b"{}"), Message(8, 6, b"[1]")])
+        >>> two.ends.tolist(), two.body(1), two[0]
+        ([2, 6], b'[1]', Message(offset=7, received_ns=5, body=b'{}'))
+        """
+        if isinstance(messages, Messages):
+            return messages
+        n = len(messages)
+        bodies = [message.body for message in messages]
+        ends = np.fromiter(map(len, bodies), np.int64, n)
+        np.cumsum(ends + 1, out=ends)
+        offset = np.fromiter([message.offset for message in messages], np.int64, n)
+        received_ns = np.fromiter([message.received_ns for message in messages], np.int64, n)
+        return Messages(b"".join([b"\0".join(bodies), b"\0" if n else b"", TEXT_END]), ends - 1, offset, received_ns)
+
+    @staticmethod
+    def joined(parts: Sequence[Messages]) -> Messages:
+        """All messages of the parts, in their order."""
+        if len(parts) == 1:
+            return parts[0]
+        sizes = np.array([0, *(len(part.text) - len(TEXT_END) for part in parts)]).cumsum()
+        texts = [memoryview(part.text)[: len(part.text) - len(TEXT_END)] for part in parts]
+        return Messages(
+            b"".join([*texts, TEXT_END]),
+            np.concatenate([part.ends + start for part, start in zip(parts, sizes.tolist(), strict=False)]),
+            np.concatenate([part.offset for part in parts]),
+            np.concatenate([part.received_ns for part in parts]),
+        )
+
+    def part(self, begin: int, end: int) -> Messages:
+        """Messages begin .. end - 1, 0 <= begin < end <= n."""
+        if begin == 0 and end == len(self):
+            return self
+        start, stop = self._start(begin), int(self.ends[end - 1]) + 1
+        text = b"".join([memoryview(self.text)[start:stop], TEXT_END])
+        return Messages(text, self.ends[begin:end] - start, self.offset[begin:end], self.received_ns[begin:end])
+
+    def body(self, at: int) -> bytes:
+        """The bytes of one message, 0 <= at < n."""
+        return self.text[self._start(at) : int(self.ends[at])]
+
+    def _start(self, at: int) -> int:
+        return int(self.ends[at - 1]) + 1 if at else 0
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    @overload
+    def __getitem__(self, at: int) -> Message: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Message]: ...
+    def __getitem__(self, at: int | slice) -> Message | Sequence[Message]:
+        if isinstance(at, slice):
+            begin, end, step = at.indices(len(self))
+            if step == 1 and begin < end:
+                return self.part(begin, end)
+            return [self[one] for one in range(begin, end, step)]
+        one = range(len(self))[at]
+        return Message(int(self.offset[one]), int(self.received_ns[one]), self.body(one))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]  # arrays have none
 
 
 @dataclass(frozen=True, slots=True)

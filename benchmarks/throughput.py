@@ -32,11 +32,13 @@ from bytewax.testing import TestingSource, run_main
 
 from andon.config.models import Plant
 from andon.plant import PlantModel
-from andon.readings import Message
+from andon.readings import Message, Messages
 from andon.slots import SlotFiles
 from flows.quarantine import Quarantine
 from flows.shard import ShardEngine
 from flows.stage import EngineStage
+from flows.writers import DeadLetterPartition, ShardSink
+from sinks.dead_letters import DeadLetterStore
 from sinks.journal import Journal
 from sources.spool_bytewax import Batch
 from sources.ticks import tick_body
@@ -45,7 +47,16 @@ ASSETS, TAGS = 100, 10
 START_MS = 1_767_225_600_000
 RATE = 10_000  # readings per second of event time
 BATCH = 8_192  # what the spool source hands on at most
-TARGETS = {"flow_vs_orjson": ("<=", 1.0), "bytewax_vs_flow": (">=", 60.0)}
+TARGETS = {"flow_vs_orjson": ("<=", 1.0), "bytewax_vs_flow": (">=", 60.0), "bad_vs_clean_input": ("<=", 1.25)}
+BAD = (
+    b'{"ts": 1767225600123, "asset": "hall/line001/filler", "tag": "tag01", "value": 2',
+    b'{"ts": 1767225600123, "asset": "hall/line001/filler", "tag": "tag01", "value": "warm", "q": 192, "unit": "Cel"}',
+    b'{"ts": 1767225600123, "asset": "hall/line001/filler", "tag": "tag01", "q": 192, "unit": "Cel"}',
+    b'{"ts": 1767225600123, "asset": "hall/line999/filler", "tag": "tag01", "value": 20.1, "q": 192, "unit": "Cel"}',
+    b'{"ts": 1767225600123, "asset": "hall/line001/filler", "tag": "tag01", "value": 68.2, "q": 192, "unit": "[degF]"}',
+    b'{"ts": "2026-01-01 00:00:00", "asset": "hall/line001/filler", "tag": "tag01", "value": 20.1, "q": 192}',
+    b'{"ts": 2767225600123, "asset": "hall/line001/filler", "tag": "tag01", "value": 20.1, "q": 192, "unit": "Cel"}',
+)  # not JSON, wrong type, missing field, unknown series, unit, naive stamp, stamp in the future
 
 
 def plant(*, detect: bool) -> PlantModel:
@@ -103,9 +114,9 @@ def batches(messages: list[bytes]) -> list[tuple[str, Batch]]:
         offset += 1
         held.append(Message(offset, now_ms * 1_000_000, body))
         if len(held) >= BATCH:
-            out.append(("0000", Batch(0, held)))
+            out.append(("0000", Batch(0, Messages.of(held))))
             held = []
-    return [*out, ("0000", Batch(0, held))] if held else out
+    return [*out, ("0000", Batch(0, Messages.of(held)))] if held else out
 
 
 class Drop(DynamicSink[Any]):
@@ -141,9 +152,14 @@ def andon_flow(model: PlantModel, items: list[tuple[str, Batch]], folder: Path) 
         engine = ShardEngine(model, shard, Journal(folder / "journal"), SlotFiles(folder / "slots"))
         return engine, Quarantine(folder / "quarantine.json")
 
+    def dead_letters(shard: int, resume: int | None) -> DeadLetterPartition:
+        return DeadLetterPartition(DeadLetterStore(folder / "dead.db", shard, 256.0, 90.0), resume)
+
     flow = Dataflow("bench")
     batches_in = op.input("in", flow, TestingSource(items, batch_size=1))
-    op.output("out", op.stateful_batch("engine", batches_in, lambda state: EngineStage(state, open_shard)), Drop())
+    outputs = op.stateful_batch("engine", batches_in, lambda state: EngineStage(state, open_shard))
+    op.output("out", outputs, Drop())
+    op.output("dead-letters", outputs, ShardSink([0], dead_letters))
     return flow
 
 
@@ -212,6 +228,14 @@ def measure(options: argparse.Namespace) -> Iterator[tuple[str, float]]:
 
         run()  # compiled code comes from the cache now
         yield name, cpu_s_per_million(run, len(rows), options.repeat)
+    dirty = [BAD[at // 10 % len(BAD)] if at % 10 == 9 else row for at, row in enumerate(rows)]
+    bad_items, clean = batches(dirty), plant(detect=False)
+
+    def run_dirty() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            run_main(andon_flow(clean, bad_items, Path(folder)))
+
+    yield "flow_with_10_percent_bad", cpu_s_per_million(run_dirty, len(rows) * 9 // 10, options.repeat)
     peer = rows[: options.peer_events]
     yield "bytewax_windows", cpu_s_per_million(lambda: run_main(bytewax_flow(peer)), len(peer), 1)
 
@@ -232,6 +256,7 @@ def main() -> int:
         "flow_vs_orjson": figures["flow"] / figures["orjson_per_message"],
         "flow_with_score_vs_orjson": figures["flow_with_score"] / figures["orjson_per_message"],
         "bytewax_vs_flow": figures["bytewax_windows"] / figures["flow"],
+        "bad_vs_clean_input": figures["flow_with_10_percent_bad"] / figures["flow"],
     }
     missed = 0
     for name, ratio in ratios.items():

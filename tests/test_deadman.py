@@ -161,10 +161,16 @@ def test_a_database_that_refuses_is_tried_again(world, monkeypatch):
 
 def test_never_seen_is_silent():
     (change,) = DeadMan(["flow-0"]).look({}, NOW_NS)
-    assert (change.kind, change.asset, change.start_ns) == ("raised", "andon/flow-0", NOW_NS - round(SILENT_S * NS_PER_S))
+    assert (change.kind, change.asset, change.start_ns) == (
+        "raised",
+        "andon/flow-0",
+        NOW_NS - round(SILENT_S * NS_PER_S),
+    )
 
 
-@given(st.lists(st.dictionaries(st.sampled_from(PARTS), st.sampled_from([0.0, SILENT_S, SILENT_S + 1, None])), max_size=30))
+@given(
+    st.lists(st.dictionaries(st.sampled_from(PARTS), st.sampled_from([0.0, SILENT_S, SILENT_S + 1, None])), max_size=30)
+)
 def test_raised_and_cleared_take_turns(looks):
     """For any history of ages: each part's changes alternate, and each clearing names the start that was raised."""
     man, told = DeadMan(PARTS), {part: [] for part in PARTS}
@@ -172,7 +178,9 @@ def test_raised_and_cleared_take_turns(looks):
         for change in man.look(ages, NOW_NS + at * NS_PER_S, stopped=["sender"] if at % 7 == 3 else []):
             told[change.asset.removeprefix("andon/")].append((change.kind, change.start_ns))
     for changes in told.values():
-        assert [kind for kind, _ in changes] == ["raised", "cleared"] * (len(changes) // 2) + ["raised"] * (len(changes) % 2)
+        assert [kind for kind, _ in changes] == ["raised", "cleared"] * (len(changes) // 2) + ["raised"] * (
+            len(changes) % 2
+        )
         for (_, raised), (_, cleared) in zip(changes[::2], changes[1::2], strict=False):
             assert raised == cleared
 

@@ -164,5 +164,3 @@ def test_files_go_only_when_every_snapshot_that_counts_allows_it(tmp_path):
         engine.step(log[begin : begin + 2])
         engine.snapshot()
     assert removed[-1] == engine.journal.kept_from_ns - (KEPT_SNAPSHOTS - 1) * HOUR_NS
-
-

@@ -111,7 +111,9 @@ def test_parts_stop_in_order_and_those_of_one_number_together(run, tmp_path):
         return shell(f"trap 'echo {name} >> {log}; sleep 0.2; echo {name}. >> {log}; exit 0' TERM; "
                      f"touch {tmp_path}/{name}; while :; do sleep 0.02; done")  # fmt: skip
 
-    one = run(Part("late", slow("late"), 3), Part("a", slow("a"), 1), Part("b", slow("b"), 1), Part("mid", slow("mid"), 2))
+    one = run(
+        Part("late", slow("late"), 3), Part("a", slow("a"), 1), Part("b", slow("b"), 1), Part("mid", slow("mid"), 2)
+    )
     one.until(lambda: all((tmp_path / name).exists() for name in ("late", "a", "b", "mid")))
     one.supervisor.stop()
     lines = log.read_text().split()

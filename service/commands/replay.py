@@ -144,7 +144,7 @@ def _print(outcome: Outcome, zone: ZoneInfo, *, as_json: bool) -> None:
 def _into_the_plant(recording: Recording, config: Path, data: Path, *, yes: bool, by: str, reason: str) -> None:
     """Append the recording to the logs of the running plant; who and why is audited first."""
     from andon.clock import SystemClock
-    from service.terminal import open_data, open_records, system_administrator
+    from service.terminal import open_data, open_records, reason_of, system_administrator
     from sources.replay import batches, messages
     from sources.spool import Spool
 
@@ -153,11 +153,12 @@ def _into_the_plant(recording: Recording, config: Path, data: Path, *, yes: bool
     unknown = [asset for asset in recording.assets or (recording.name,) if asset not in plant.assets]
     if unknown:
         raise SourceError("cli.replay.unknown_asset", found=", ".join(unknown), allowed=", ".join(sorted(plant.assets)))
+    actor, why = system_administrator(by), reason_of(reason)
     if not yes and not typer.confirm(translate("cli.replay.confirm", site=plant.config.site.id)):
         raise typer.Exit(1)
     with open_records(folder, plant) as records:
         records.note(
-            system_administrator(by), "replay.live", "recording", recording.name, reason=reason, right="settings.edit"
+            actor, "replay.live", "recording", recording.name, reason=why, right="settings.edit"
         )
     clock, count = SystemClock(), 0
     spools = {shard: Spool(folder.spool(shard), shard, clock) for shard in range(plant.config.transport.shards)}

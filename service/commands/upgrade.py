@@ -8,6 +8,7 @@ from pathlib import Path
 
 import typer
 
+from andon.errors import AndonError
 from service.terminal import (
     CONFIG,
     DATA,
@@ -55,9 +56,13 @@ def upgrade(
             migrate(engine)
         finally:
             engine.dispose()
-        with open_records(folder, plant) as records:
-            old, new = {"schema": version}, {"schema": HEAD, "copy": kept.name}
-            records.note(actor, "upgrade", "records", plant.config.site.id, old=old, new=new, reason=why)
+        try:
+            with open_records(folder, plant) as records:
+                old, new = {"schema": version}, {"schema": HEAD, "copy": kept.name}
+                records.note(actor, "upgrade", "records", plant.config.site.id, old=old, new=new, reason=why)
+        except AndonError:
+            _copy(kept, folder.records_db)  # the trail of the old schema cannot take the record, so it is undone
+            raise
     say("cli.upgrade.done", old=version or "-", new=HEAD, copy=kept)
 
 

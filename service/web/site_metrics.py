@@ -46,7 +46,9 @@ class _Site:
 
 
 def _logs(room: Room) -> list[Metric]:
-    unread = GaugeMetricFamily("andon_log_unread_messages", "Messages that the flow has not worked off.", labels=["shard"])
+    unread = GaugeMetricFamily(
+        "andon_log_unread_messages", "Messages that the flow has not worked off.", labels=["shard"]
+    )
     kept = GaugeMetricFamily("andon_log_bytes", "Size of the spool on disk.", labels=["shard"])
     behind = GaugeMetricFamily(
         "andon_flow_lag_seconds", "Time of the machine by which the flow is behind the plant.", labels=["shard"]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from prometheus_client import Counter
 
 from andon.plant import PlantModel
-from andon.readings import I64, NS_PER_S, DeadLetters, Decoded, Event, Message, Readings, Tick
+from andon.readings import NS_PER_S, DeadLetters, Decoded, Event, Message, Messages, Readings, Tick
 from andon.series import SeriesDictionary
 from sources.decode.framing import read_messages
 from sources.decode.layout import EVENT, OK, SLOW, TICK
@@ -21,7 +21,6 @@ from sources.decode.table import SeriesTable
 
 ROWS = Counter("andon_decoded_rows_total", "Rows decoded, by path", ["shard", "path"])
 _NO_DEAD = DeadLetters.empty()
-_PAD = b"\0" * 16
 Columns = tuple[NDArray[Any], ...]
 Records = NDArray[np.void]  # of layout.ROW
 
@@ -49,8 +48,8 @@ class JsonDecoder:
         """Columns of all rows, in the order of the log; what is no reading, event or tick is a dead letter."""
         if not messages:
             return Decoded(Readings.empty())
-        bodies = [message[2] for message in messages]  # zip(*messages) takes 5x as long
-        good, other, slow, unseen = self._read(messages, bodies)
+        bodies = Messages.of(messages)
+        good, other, slow, unseen = self._read(bodies)
         scratch = self._scratch
         columns: Columns = tuple(
             column[:good]
@@ -73,26 +72,20 @@ class JsonDecoder:
         ticks, dead = self._ticks(records), self._dead(records, bodies)
         return Decoded(readings, found, ticks, dead, len(readings) + len(dead))
 
-    def _read(self, messages: Sequence[Message], bodies: Sequence[bytes]) -> tuple[int, int, int, int]:
+    def _read(self, messages: Messages) -> tuple[int, int, int, int]:
         """Let the kernel read all messages into the scratch; returns its counts: good, other, slow, unseen."""
-        n = len(bodies)
-        ends = np.fromiter(map(len, bodies), np.int64, n)
-        ends += 1
-        np.cumsum(ends, out=ends)
-        ends -= 1
-        capacity = int(ends[-1]) // 2 + n + 1
+        capacity = int(messages.ends[-1]) // 2 + len(messages) + 1
         if self._scratch.capacity < capacity:
             self._scratch = Scratch(capacity)
-        joined = np.frombuffer(b"\0".join((*bodies, _PAD)), np.uint8)
         read_messages(
-            address(joined), ends, _offsets(messages), _received(messages), self._future_ns, self._max_bytes,
-            self._table.addresses, self._scratch.output(self.dictionary.declared_ids),
+            address(np.frombuffer(messages.text, np.uint8)), messages.ends, messages.offset, messages.received_ns,
+            self._future_ns, self._max_bytes, self._table.addresses, self._scratch.output(self.dictionary.declared_ids),
         )  # fmt: skip
         good, other, slow, unseen = self._scratch.counts[0].item()
         return good, other, slow, unseen
 
     def _read_slow(
-        self, columns: Columns, records: Records, bodies: Sequence[bytes]
+        self, columns: Columns, records: Records, bodies: Messages
     ) -> tuple[Columns, Records, list[Event], int]:
         """Let Python read the rows that the kernel left; readings among them move from the records to the columns."""
         left = np.flatnonzero(records["verdict"] == SLOW)
@@ -125,7 +118,7 @@ class JsonDecoder:
         columns = (ticks["time_ns"].tolist(), ticks["offset"].tolist(), ticks["at_row"].tolist())
         return [Tick(*one) for one in zip(*columns, strict=True)]
 
-    def _dead(self, records: Records, bodies: Sequence[bytes]) -> DeadLetters:
+    def _dead(self, records: Records, bodies: Messages) -> DeadLetters:
         dead = records[records["verdict"] < SLOW]
         return DeadLetters(
             dead["offset"].copy(), dead["line"].copy(), dead["received_ns"].copy(), dead["verdict"].copy(),
@@ -140,23 +133,9 @@ class JsonDecoder:
             self._slow.inc(slow)
 
 
-def _offsets(messages: Sequence[Message]) -> I64:
-    """int64[m]; offsets grow and never repeat, so where the last is m - 1 after the first there is no need to look."""
-    n, first = len(messages), messages[0].offset
-    if messages[-1].offset - first == n - 1:
-        return np.arange(first, first + n, dtype=np.int64)
-    return np.fromiter([message[0] for message in messages], np.int64, n)
-
-
-def _received(messages: Sequence[Message]) -> I64:
-    """int64[m]; a log often gives one stamp to all that came at once."""
-    stamps = [message[1] for message in messages]
-    if stamps.count(stamps[0]) == len(stamps):
-        return np.full(len(stamps), stamps[0], np.int64)
-    return np.fromiter(stamps, np.int64, len(stamps))
-
-
-def _raw(records: Records, bodies: Sequence[bytes]) -> list[bytes]:
-    """The bytes of rows; the message itself, not a copy, where it is one row."""
-    spans = zip(records["message"].tolist(), records["start"].tolist(), records["end"].tolist(), strict=True)
-    return [bodies[m] if end - start == len(bodies[m]) else bodies[m][start:end] for m, start, end in spans]
+def _raw(records: Records, messages: Messages) -> list[bytes]:
+    """The bytes of rows; start and end count from the beginning of their message."""
+    message = records["message"]
+    begins = np.where(message > 0, messages.ends[message - 1] + 1, 0)
+    spans = zip((begins + records["start"]).tolist(), (begins + records["end"]).tolist(), strict=True)
+    return [messages.text[start:end] for start, end in spans]

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
-from bisect import bisect_right
+from collections.abc import Sequence
 from contextlib import closing
-from itertools import accumulate, pairwise
-from operator import attrgetter
+from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 import structlog
 from prometheus_client import Gauge
 
 from andon.errors import SourceError
-from andon.readings import Message
+from andon.readings import Message, Messages
 from sources.spool import segments as seg
 
 log = structlog.get_logger()
 DEPTH = Gauge("andon_spool_unread_messages", "Messages in the spool that the flow has not read", ["shard"])
-_BODY = attrgetter("body")
 _SELECT = "select last, n, received_ns, crc, sizes, body from batch where last > ? order by last limit 4"
 
 
@@ -34,8 +33,7 @@ class SpoolReader:
     def __init__(self, folder: Path, shard: int, after_offset: int) -> None:
         self.folder, self.shard = Path(folder), shard
         self.position = after_offset  #: offset of the last message that `read` returned
-        self._fetched: list[Message] = []  # a few rows' messages, returned up to index _at
-        self._ends: list[int] = []  # of each of them, the bytes up to its end
+        self._fetched: Messages | None = None  # a few rows' messages, returned up to index _at
         self._at = 0
         self._fetched_to = after_offset
         self._db: sqlite3.Connection | None = None
@@ -50,7 +48,7 @@ class SpoolReader:
             self.close()
             raise SourceError("spool.ahead", shard=shard, offset=after_offset, last=last)
 
-    def read(self, max_messages: int, max_bytes: int) -> list[Message]:
+    def read(self, max_messages: int, max_bytes: int) -> Sequence[Message]:
         """The next messages, as many as there are up to both limits; none if there are none.
 
         At least one message is returned if there is one, however long. Raises SourceError spool.corrupt when a row
@@ -58,21 +56,32 @@ class SpoolReader:
         """
         if max_messages < 1:
             raise ValueError(f"max_messages must be at least 1, got {max_messages}")
-        messages: list[Message] = []
-        room = max_bytes
-        while len(messages) < max_messages and (self._at < len(self._fetched) or self._fetch()):
-            begun = self._ends[self._at - 1] if self._at else 0
-            stop = bisect_right(self._ends, begun + room, self._at, len(self._ends))
-            stop = min(stop, self._at + max_messages - len(messages))
-            if stop == self._at:  # the next one is longer than the room left
-                if messages:
+        parts: list[Messages] = []
+        room, count = max_bytes, 0
+        while count < max_messages:
+            if self._fetched is None and not self._fetch():
+                break
+            fetched, at = self._fetched, self._at
+            if fetched is None:  # what _fetch promises, for the reader of types
+                break
+            begun = int(fetched.ends[at - 1]) + 1 if at else 0
+            # Bodies up to index i take ends[i] + 1 - begun bytes less the byte 0 behind each.
+            taken = fetched.ends[at:] + 1 - begun - np.arange(1, len(fetched) - at + 1)
+            stop = at + min(int(np.searchsorted(taken, room, side="right")), max_messages - count)
+            if stop == at:  # the next one is longer than the room left
+                if parts:
                     break
                 stop += 1
-            messages += self._fetched[self._at : stop]
-            room -= self._ends[stop - 1] - begun
+            parts.append(fetched.part(at, stop))
+            room -= int(taken[stop - at - 1])
+            count += stop - at
             self._at = stop
-        if messages:
-            self.position = messages[-1].offset
+            if stop == len(fetched):
+                self._fetched = None
+        if not parts:
+            return []
+        messages = Messages.joined(parts)
+        self.position = int(messages.offset[-1])
         return messages
 
     def release(self, up_to_offset: int) -> None:
@@ -163,13 +172,13 @@ class SpoolReader:
                     return False
         except (sqlite3.Error, OSError) as error:
             raise seg.as_source_error(error, self.shard, self.folder) from error
-        self._fetched, self._at = [], 0
+        fetched = []
         for row in rows:
             messages = seg.unpack(seg.Row(*row))
             if messages is None:
                 raise SourceError("spool.corrupt", shard=self.shard, file=self._segment.path, offset=row[0])
             skip = self._fetched_to - (row[0] - row[1])  # only the first row of a reader begins in the middle
-            self._fetched += messages[skip:]
+            fetched.append(messages.part(skip, len(messages)))
             self._fetched_to = row[0]
-        self._ends = list(accumulate(map(len, map(_BODY, self._fetched))))
+        self._fetched, self._at = Messages.joined(fetched), 0
         return True

@@ -11,14 +11,13 @@ import os
 import sqlite3
 import zlib
 from collections.abc import Sequence
-from itertools import repeat
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from andon.errors import SourceError
-from andon.readings import Message
+from andon.readings import TEXT_END, Messages
 
 SEGMENT_BYTES = 32_000_000
 ROW_BYTES = 262_144  # an append is cut into rows of about this many bytes ...
@@ -165,21 +164,20 @@ def pack(after: int, received_ns: int, bodies: Sequence[bytes]) -> list[Row]:
         while stop < len(bodies) and stop - at < ROW_MESSAGES and total + lengths[stop] <= ROW_BYTES:
             total += lengths[stop]
             stop += 1
-        sizes, body = np.array(lengths[at:stop], "<u4").tobytes(), b"".join(bodies[at:stop])
+        sizes, body = np.array(lengths[at:stop], "<u4").tobytes(), b"\0".join([*bodies[at:stop], b""])
         last += stop - at
         rows.append(Row(last, stop - at, received_ns, _crc(last, stop - at, received_ns, sizes, body), sizes, body))
         at = stop
     return rows
 
 
-def unpack(row: Row) -> list[Message] | None:
+def unpack(row: Row) -> Messages | None:
     """The messages of a row; None when its bytes are not what was written."""
     last, n, received_ns, crc, sizes, body = row
     if _crc(last, n, received_ns, sizes, body) != crc or len(sizes) != 4 * n:
         return None
-    ends = np.frombuffer(sizes, "<u4").cumsum().tolist()
-    bodies = [body[start:end] for start, end in zip([0, *ends], ends, strict=False)]
-    return list(map(Message, range(last - n + 1, last + 1), repeat(received_ns), bodies))
+    ends = (np.frombuffer(sizes, "<u4").astype(np.int64) + 1).cumsum() - 1
+    return Messages(body + TEXT_END, ends, np.arange(last - n + 1, last + 1), np.full(n, received_ns))
 
 
 def as_source_error(error: sqlite3.Error | OSError, shard: int, path: Path) -> SourceError:

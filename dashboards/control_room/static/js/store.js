@@ -209,10 +209,10 @@ export function lasted(alarm) {
   return alarm.own ? plant / state.plant.speed : plant; // Andon's own alarms are timed by the machine's clock
 }
 
-/** Hours that trends show: what was chosen, else as many of 1, 4, 8 as there are data for. */
+/** Hours that trends show: what was chosen, else as many of 1, 2, 4, 8 as there are data for. */
 export function hoursShown() {
   if (state.filter.hours) return state.filter.hours;
   const { as_of_ms: now, since_ms: since } = state.pulse;
-  const age = since ? (now - since) / 3600000 : 8;
-  return age <= 1 ? 1 : age <= 4 ? 4 : 8;
+  const age = since ? (now - since) / 3600000 : 1;
+  return [1, 2, 4].find((hours) => age <= hours) ?? 8;
 }

@@ -4,7 +4,7 @@ import { h } from "../dom.js";
 import { duration, t } from "../i18n.js";
 import { changed, resource, state } from "../store.js";
 
-const HOURS = [1, 4, 8, 24, 168];
+const HOURS = [1, 2, 4, 8, 24, 168];
 
 export function hoursChoice(hours) {
   return h("div.choice", { role: "group", "aria-label": t("range") }, HOURS.map((n) => h("button", {
