@@ -116,22 +116,25 @@ class Journal:
         if len(rows) != used:
             raise SourceError("journal.short", folder=str(self.folder), segment=segment, found=len(rows), wanted=used)
         self._close()
-        kept = [one for one in self._sealed if one.segment < segment]
-        if kept != self._sealed:
-            self._sealed = kept
-            self._write_manifest()
-        for path in self.folder.glob("*.arrow"):
-            if int(path.name.split(".")[0]) >= segment:
-                path.unlink()
         self._cache.clear()
         self._segment, self._first_row = segment, total - used
         self._open = _Columns(max(self._segment_rows, used))
         for name, column in self._open.columns.items():
             column[:used] = rows[name]
-        self._used, self._flushed, self._batches = used, 0, 0
+        self._used = self._flushed = used
+        self._batches = 1 if used else 0
+        opened = self._open_path(segment)
         if used:  # what came after the position must not stay in the file
-            self._write(_arrow_bytes(self._open.part(0, used), "lz4", with_schema=True))
-            self._flushed, self._batches = used, 1
+            # As a whole, and before anything goes: a kill or a full disk here must leave the rows where they are.
+            _write_file(opened, _arrow_bytes(self._open.part(0, used), "lz4", with_schema=True))
+            self._file = os.open(opened, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        kept = [one for one in self._sealed if one.segment < segment]
+        if kept != self._sealed:
+            self._sealed = kept
+            self._write_manifest()
+        for path in self.folder.glob("*.arrow"):
+            if int(path.name.split(".")[0]) >= segment and not (used and path == opened):
+                path.unlink()
 
     def points(self, series: int, start_ns: int, end_ns: int) -> Rows:
         """Usable rows (good or uncertain) of a series in [start_ns, end_ns), sorted by time, ties in log order."""

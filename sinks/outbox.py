@@ -32,8 +32,9 @@ from sinks.erp.port import (
 
 log = structlog.get_logger()
 
-# After Standard Webhooks (5 s, 5 min, 30 min ...), but capped: an ERP that is back gets its backlog within 5 min.
-GAPS_S = (5.0, 30.0, 120.0, 300.0)
+# Quick at first, since most failures are one lost answer or a busy second; capped, so that an ERP that is back gets its
+# backlog within 5 min. Twelve refusals of one order take about 20 min.
+GAPS_S = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0)
 
 ATTEMPTS = Counter("andon_outbox_attempts", "Attempts to deliver an order, by outcome", ["outcome"])
 ORDERS = Gauge("andon_outbox_orders", "Orders in the outbox, by state", ["state"], multiprocess_mode="mostrecent")
@@ -52,7 +53,7 @@ class Sender:
 
     def __init__(
         self, records: Records, connector: ErpConnector, clock: Clock | None = None, *, lease_s: float = 60.0,
-        gaps_s: Sequence[float] = GAPS_S, max_refusals: int = 8, owner: str | None = None,
+        gaps_s: Sequence[float] = GAPS_S, max_refusals: int = 12, owner: str | None = None,
         rng: random.Random | None = None, actor: Actor = SYSTEM_SENDER,
     ) -> None:  # fmt: skip
         self.records, self.connector, self.clock = records, connector, clock or SystemClock()

@@ -138,3 +138,41 @@ def test_old_segments_go_when_their_time_has_come(tmp_path):
         journal.flush()
     assert journal.prune(before_ns=100) == 1  # the second ends at 190
     assert journal.points(0, 0, 30)["time_ns"].tolist() == list(range(10, 30))
+
+
+@pytest.mark.parametrize("fails", ["write", "rename", "manifest", "unlink"])
+def test_going_back_that_is_cut_short_can_be_tried_again(tmp_path, monkeypatch, fails):
+    """A kill or a full disk at any step of `restore` loses no row."""
+    journal = Journal(tmp_path, segment_rows=40)
+    journal.restore(None)
+    positions = []
+    for at in range(12):
+        rows = [(at % 3, 10 * at + n, 1.0, 0) for n in range(10)]
+        journal.append(batch(rows, at * 10), np.full(10, 7), 3)
+        positions.append((journal.flush(), (at + 1) * 10))
+    journal.close()
+    for position, count in (positions[10], positions[6], positions[2]):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"{MODULE}{CUTS[fails][0]}", cut)
+            for name in CUTS[fails][1:]:
+                patch.setattr(f"{MODULE}{name}", cut)
+            with pytest.raises(OSError, match="cut"):
+                Journal(tmp_path, segment_rows=40).restore(position)
+        again = Journal(tmp_path, segment_rows=40)
+        again.restore(position)
+        assert again.rows == count
+        assert sum(len(again.points(series, 0, 10_000)) for series in range(3)) == count
+        again.flush()
+        again.close()
+        assert verify(tmp_path) == []
+
+
+MODULE = "sinks.journal."
+CUTS = {
+    "write": ["_write_all"], "rename": ["Path.rename"], "manifest": ["Journal._write_manifest", "Path.unlink"],
+    "unlink": ["Path.unlink"],
+}  # fmt: skip
+
+
+def cut(*_):
+    raise OSError("cut")
