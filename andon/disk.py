@@ -13,8 +13,8 @@ from andon.errors import AndonError
 SCARCE_BYTES = 1_000_000
 
 
-def is_disk_full(error: BaseException, folder: Path) -> bool:
-    """Whether an exception, or what it was raised from, says that the disk under `folder` has no space.
+def is_disk_full(error: BaseException, *folders: Path) -> bool:
+    """Whether an exception, or what it was raised from, says that a disk under one of `folders` has no space.
 
     SQLite reports some of it as an I/O error, and Bytewax wraps everything; both are taken for it when the disk has
     less than 1 MB.
@@ -24,7 +24,7 @@ def is_disk_full(error: BaseException, folder: Path) -> bool:
     >>> is_disk_full(OSError(errno.EACCES, "Permission denied"), Path("/"))
     False
     """
-    return any(_says_so(one) or (_may_be(one) and _is_scarce(folder)) for one in _chain(error))
+    return any(_says_so(one) or (_may_be(one) and any(map(_is_scarce, folders))) for one in _chain(error))
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

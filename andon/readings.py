@@ -243,6 +243,35 @@ class DeadLetters:
     def __len__(self) -> int:
         return len(self.offset)
 
+    def in_log_order(self) -> DeadLetters:
+        """The same rows sorted by offset; those of one message keep their order."""
+        if not len(self) or bool((self.offset[1:] >= self.offset[:-1]).all()):
+            return self
+        order = np.argsort(self.offset, kind="stable")
+        return DeadLetters(
+            offset=self.offset[order],
+            line=self.line[order],
+            received_ns=self.received_ns[order],
+            reason=self.reason[order],
+            series=self.series[order],
+            raw=[self.raw[at] for at in order.tolist()],
+        )
+
+    @staticmethod
+    def joined(parts: Sequence[DeadLetters]) -> DeadLetters:
+        """All rows of the parts, in their order."""
+        filled = [part for part in parts if len(part)]
+        if len(filled) < 2:
+            return filled[0] if filled else DeadLetters.empty()
+        return DeadLetters(
+            offset=np.concatenate([part.offset for part in filled]),
+            line=np.concatenate([part.line for part in filled]),
+            received_ns=np.concatenate([part.received_ns for part in filled]),
+            reason=np.concatenate([part.reason for part in filled]),
+            series=np.concatenate([part.series for part in filled]),
+            raw=[raw for part in filled for raw in part.raw],
+        )
+
     @staticmethod
     def empty() -> DeadLetters:
         """No dead letters."""

@@ -10,6 +10,7 @@ the list).
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import signal
 import threading
@@ -25,6 +26,8 @@ from bytewax.run import cli_main
 from andon.clock import Clock, SystemClock
 from andon.config.load import load_plant
 from andon.datafolder import DataFolder
+from andon.disk import is_disk_full
+from andon.errors import DataFolderError
 from andon.heartbeat import Heartbeat
 from andon.locks import Exclusive
 from andon.logs import set_up_logs
@@ -103,14 +106,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     data.open(plant.config.site.id, plant.config.transport.shards)
     recovery = data.recovery(options.shard)
     held = Exclusive(recovery.parent / "lock")
+    gc.freeze()  # what is loaded by now stays: the collector need not look at it again and again
     if not (recovery / "part-0.sqlite3").exists():
         recovery.mkdir(mode=0o700, parents=True, exist_ok=True)
         init_db_dir(recovery, 1)
-    cli_main(
-        plant_flow(plant, data, [options.shard], stop, SystemClock()),
-        epoch_interval=EPOCH,
-        recovery_config=RecoveryConfig(recovery),
-    )
+    try:
+        cli_main(
+            plant_flow(plant, data, [options.shard], stop, SystemClock()),
+            epoch_interval=EPOCH,
+            recovery_config=RecoveryConfig(recovery),
+        )
+    except Exception as error:
+        if is_disk_full(error, data.path, recovery):
+            raise DataFolderError("flow.disk_full", path=str(data.path)) from error
+        raise
     held.release()
     return 0
 

@@ -65,6 +65,7 @@ class ShardEngine:
         )
         self._detects: NDArray[np.bool_] = np.zeros(0, np.bool_)
         self._paths: dict[int, tuple[str, str]] = {}
+        self._last_too_old = (-1, 0)  # offset, rows of it; a message is never cut, so no snapshot needs it
         self._ticks = 0
         self._watermark_ns = 0
         self._out = _Collected()
@@ -139,7 +140,7 @@ class ShardEngine:
         late = usable & (rows.time_ns < closed_ns)
         self._count(rows, verdict, usable, late)
         if (verdict == TOO_OLD).any():
-            self._out.dead.append(_too_old(rows.rows(verdict == TOO_OLD), self.dictionary))
+            self._out.dead.append(self._too_old(rows.rows(verdict == TOO_OLD)))
         accepted = (verdict != DUPLICATE) & (verdict != TOO_OLD)
         if not accepted.all():
             rows, score, closed_ns = rows.rows(accepted), score[accepted], closed_ns[accepted]
@@ -174,6 +175,24 @@ class ShardEngine:
         if begin < end:
             classes = np.full(end - begin, DEAD, np.uint8)
             self._ledger.add(dead.series[begin:end], dead.received_ns[begin:end], classes, np.zeros_like(classes))
+
+    def _too_old(self, rows: Readings) -> DeadLetters:
+        """Readable rows that came too late to correct anything, written again as JSON for the people who look.
+
+        Their lines in the message are not known any more: they count down from -1, so that keys stay unique.
+        """
+        raw, line = [], []
+        for offset, time_ns, series, value in zip(
+            rows.offset.tolist(), rows.time_ns.tolist(), rows.series.tolist(), rows.value.tolist(), strict=True
+        ):
+            spec = self.dictionary.spec(series)
+            row = {"ts": time_ns // NS_PER_MS, "asset": spec.asset, "tag": spec.tag, "value": value}
+            raw.append(orjson.dumps(row))
+            last_offset, count = self._last_too_old
+            self._last_too_old = (offset, count + 1 if offset == last_offset else 1)
+            line.append(-self._last_too_old[1])
+        reason = np.full(len(rows), Reason.stamp_too_old, np.uint8)
+        return DeadLetters(rows.offset, np.array(line, np.int32), rows.received_ns, reason, rows.series, raw)
 
     def _events(self, events: Sequence[Event], begin: int, end: int) -> None:
         for event in events:
@@ -226,7 +245,7 @@ class ShardEngine:
             states=self._touched.take_states(),
             ledger=out.ledger,
             conditions=out.changes,
-            dead=_joined_dead(out.dead),
+            dead=DeadLetters.joined(out.dead).in_log_order(),
             paths=self._paths,
         )
 
@@ -289,28 +308,4 @@ def _joined_windows(parts: list[WindowRows]) -> WindowRows:
     return WindowRows(*(np.concatenate([getattr(part, name) for part in filled]) for name in _WINDOW_COLUMNS))
 
 
-def _joined_dead(parts: list[DeadLetters]) -> DeadLetters:
-    filled = [part for part in parts if len(part)]
-    if len(filled) < 2:
-        return filled[0] if filled else DeadLetters.empty()
-    columns = {name: np.concatenate([getattr(part, name) for part in filled]) for name in _DEAD_COLUMNS}
-    return DeadLetters(**columns, raw=[raw for part in filled for raw in part.raw])
-
-
-def _too_old(rows: Readings, dictionary: SeriesDictionary) -> DeadLetters:
-    """Readable rows that came too late to correct anything, written again as JSON for the people who look."""
-    raw = [
-        orjson.dumps({"ts": time_ns // NS_PER_MS, "asset": spec.asset, "tag": spec.tag, "value": value})
-        for time_ns, spec, value in zip(
-            rows.time_ns.tolist(), map(dictionary.spec, rows.series.tolist()), rows.value.tolist(), strict=True
-        )
-    ]
-    count = len(rows)
-    reason = np.full(count, Reason.stamp_too_old, np.uint8)
-    # The message's own lines are not known any more: lines count down from -1, so that keys stay unique.
-    line = -1 - np.arange(count, dtype=np.int32)
-    return DeadLetters(rows.offset, line, rows.received_ns, reason, rows.series, raw)
-
-
 _WINDOW_COLUMNS = [field.name for field in fields(WindowRows)]
-_DEAD_COLUMNS = ("offset", "line", "received_ns", "reason", "series")

@@ -56,6 +56,8 @@ class EngineStage(StatefulBatchLogic[Batch, ShardOutputs, State | None]):
         began = time.perf_counter()
         try:
             outputs = engine.step(messages)
+        except (OSError, MemoryError):
+            raise  # a full disk is not the message's fault: tried again as it is, never set aside
         except Exception:
             quarantine.failed(messages)
             log.exception("flow.step_failed", first=messages[0].offset, last=messages[-1].offset)

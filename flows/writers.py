@@ -6,19 +6,21 @@ their own: their state is the last offset written, and a resume removes what was
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import structlog
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from andon.outputs import ShardOutputs
+from andon.readings import DeadLetters
 from andon.records import SYSTEM_FLOW, Records
 from flows.retention import Horizon
 from sinks.dead_letters import DeadLetterStore
 from sinks.history import HistoryWriter
 from sources.spool_bytewax import shard_key
 
+HELD = 4_096
 S = TypeVar("S")
 log = structlog.get_logger()
 
@@ -47,23 +49,45 @@ class HistoryPartition(StatefulSinkPartition[ShardOutputs, None]):
 
 
 class DeadLetterPartition(StatefulSinkPartition[ShardOutputs, int]):
-    """Dead letters of one shard; the state is the last offset consumed."""
+    """Dead letters of one shard, written when `HELD` are there and before each epoch closes.
+
+    The state is the last offset consumed.
+    """
 
     def __init__(self, store: DeadLetterStore, resume: int | None) -> None:
         self._store = store
         self._offset = resume or 0
+        self._held: list[DeadLetters] = []
+        self._rows = 0
+        self._paths: Mapping[int, tuple[str, str]] = {}
         store.truncate_after(self._offset)
 
     def write_batch(self, values: list[ShardOutputs]) -> None:
-        """One row a step that has dead letters."""
+        """Hold them back: a commit for each step would cost more than all the rest that a dead letter does."""
         for outputs in values:
             if len(outputs.dead):
-                self._store.write(outputs.dead, ["/".join(path) for path in outputs.paths.values()])
+                self._held.append(outputs.dead)
+                self._rows += len(outputs.dead)
+            self._paths = outputs.paths
             self._offset = max(self._offset, outputs.last_offset)
+        if self._rows >= HELD:
+            self._write()
 
     def snapshot(self) -> int:
         """Last offset whose dead letters are on disk."""
+        self._write()
         return self._offset
+
+    def close(self) -> None:
+        """Write what is held and close the file."""
+        self._write()
+        self._store.close()
+
+    def _write(self) -> None:
+        dead = DeadLetters.joined(self._held)
+        named = {one: "/".join(self._paths[one]) for one in set(dead.series.tolist()) if one >= 0}
+        self._store.write(dead, named)
+        self._held, self._rows = [], 0
 
 
 class RecordsPartition(StatefulSinkPartition[ShardOutputs, None]):

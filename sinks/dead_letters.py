@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +67,7 @@ class DeadLetterStore:
         self._db: sqlite3.Connection | None = None
         self._size = -1  # of all bodies, kept by the writer: adding them up takes 0.1 s with a million rows
 
-    def write(self, dead: DeadLetters, paths: Sequence[str]) -> None:
+    def write(self, dead: DeadLetters, paths: Sequence[str] | Mapping[int, str]) -> None:
         """Store the dead letters of one step; paths: asset-path/tag by series id. On disk when it returns."""
         if not len(dead):
             return
@@ -234,7 +234,8 @@ def _pack(columns: _Unpacked) -> bytes:
     sizes = [np.array([len(one) for one in texts], np.uint32) for texts in (raw, paths)]
     packed = [np.ascontiguousarray(column).tobytes() for column in (np.array([len(raw)], np.uint32), *numbers, *sizes)]
     data = b"".join([*packed, *raw, *paths])
-    return len(data).to_bytes(8, "little") + _CODEC.compress(data, asbytes=True)
+    compressed: bytes = _CODEC.compress(data, asbytes=True)
+    return len(data).to_bytes(8, "little") + compressed
 
 
 def _unpack(body: bytes) -> _Unpacked:

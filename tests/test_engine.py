@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 
 import orjson
 import pytest
@@ -18,6 +19,7 @@ SERIES = (
     ("line1/filler", "total", [0, 5, 9, 14]),
     ("line1/filler", "good", [0, 4, 9]),
 )
+DIRT = (b"", b"\\", b'"', b"{", b"9" * 25, b"\xf0", b"null", b"\n")
 UNUSABLE = [b"{", b'{"ts":1}', b"\xff", b'{"ts":1,"event":"x"}', b"[1]"]
 
 
@@ -155,3 +157,28 @@ def test_event_context_reaches_the_evidence():
         rows.append((now, body(now, "cold/room", "air", 9.5)))
     seen = run(rows, 5)
     assert seen.conditions[0]["evidence"]["context"] == {"lot": "L7"}
+
+
+def test_twenty_thousand_mutated_messages_crash_nothing_and_balance():
+    rng = random.Random(20)
+    spare = [body(START_NS, asset, tag, value, q=192) for asset, tag, values in SERIES for value in values]
+    messages = []
+    for at in range(20_000):
+        now = START_NS + at * S // 20
+        raw = bytearray(rng.choice(spare).replace(b"1767225600000", str(now // 10**6).encode()))
+        for _ in range(rng.choice((0, 1, 1, 2, 5))):
+            place = rng.randrange(len(raw))
+            raw[place : place + rng.choice((0, 1, 1, 9))] = rng.choice(DIRT)
+            raw = raw or bytearray(b" ")
+        messages.append((now, bytes(raw)))
+        if at % 100 == 99:
+            messages.append((now, tick(now)))
+    messages += [(now + 300 * S, tick(now + 300 * S))]
+    whole, pieces = run(messages, 5000), run(messages, 997)
+    assert whole == pieces
+    received, counted, late, duplicate, bad, dead = (sum(row[at] for row in whole.ledger) for at in range(3, 9))
+    ticks = len(messages) - 20_000
+    assert received == counted + late + duplicate + bad + dead
+    assert received >= len(messages) - ticks  # a line break may make two rows of one
+    assert dead == len(whole.dead) > 5_000
+    assert counted > 3_000
