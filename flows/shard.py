@@ -24,6 +24,7 @@ from andon.readings import NS_PER_MS, NS_PER_S, DeadLetters, Decoded, Event, Mes
 from andon.series import SeriesDictionary
 from andon.slots import Reference, SlotFiles
 from detectors.robust import RobustDetector
+from flows.conflicts import ConflictWatch
 from flows.context import ProductionContext
 from flows.figures import FigureBoard, figure_specs
 from flows.retention import JournalRetention
@@ -57,6 +58,7 @@ class ShardEngine:
         self._figures = FigureBoard(figure_specs(plant, shard), config.windows.figures_s, journal)
         self._detector = RobustDetector(256)
         self._conditions = ConditionEngine(self._rules_for)
+        self._conflicts = ConflictWatch(self.dictionary.spec)
         self._ledger = Ledger()
         self._context = ProductionContext()
         self._touched = Touched()
@@ -146,6 +148,8 @@ class ShardEngine:
             rows, score, closed_ns = rows.rows(accepted), score[accepted], closed_ns[accepted]
             late, verdict = late[accepted], verdict[accepted]
         self.journal.append(rows, closed_ns, self._ticks)
+        if (clashes := verdict == CONFLICT).any():
+            self._conflicts.note(rows.rows(clashes))
         if late.any():
             self._corrections.note(rows.series[late], rows.time_ns[late], closed_ns[late])
             self._figures.note_late(rows.series[late], rows.time_ns[late])
@@ -210,6 +214,7 @@ class ShardEngine:
             self._ticks, self._windows.newest_ns, self._windows.closed_ns, self._windows.seen, tags
         )
         changes = self._conditions.tick(tick.time_ns, tick.offset)
+        changes += self._conflicts.tick(tick.time_ns, tick.offset)
         out.changes += [self._with_evidence(change) for change in changes]
         ledger = self._ledger.take(tick.offset)
         if ledger is not None:
@@ -284,8 +289,8 @@ class ShardEngine:
         return {
             "dictionary": self.dictionary, "windows": self._windows, "duplicates": self._duplicates,
             "corrections": self._corrections, "figures": self._figures, "detector": self._detector,
-            "conditions": self._conditions, "ledger": self._ledger, "context": self._context,
-            "touched": self._touched, "retention": self._retention,
+            "conditions": self._conditions, "conflicts": self._conflicts, "ledger": self._ledger,
+            "context": self._context, "touched": self._touched, "retention": self._retention,
         }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ Everything but the devices and the ERP is what a site runs: the same processes, 
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import re
 import secrets
@@ -253,12 +254,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def port_is_free(port: int) -> bool:
-    """Whether the control room could listen there."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
+def port_is_free(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether the control room could listen there; True also for an address that this machine does not have."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        return error.errno != errno.EADDRINUSE
+    return True

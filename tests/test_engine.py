@@ -182,3 +182,19 @@ def test_twenty_thousand_mutated_messages_crash_nothing_and_balance():
     assert received >= len(messages) - ticks  # a line break may make two rows of one
     assert dead == len(whole.dead) > 5_000
     assert counted > 3_000
+
+
+def test_a_conflict_is_kept_counted_and_alarmed_once():
+    rows = []
+    for second in range(10):
+        now = START_NS + second * S
+        rows += [(now, body(now, "util/pump", "vibration", 1.0)), (now, body(now, "util/pump", "vibration", 2.0))]
+        rows += [(now, tick(now))]
+    later = now + 3700 * S
+    seen = run([*rows, (later, tick(later))], 4)
+    conflicts = [change for change in seen.conditions if change["rule_id"] == "andon-conflict"]
+    assert [(one["kind"], one["start_ns"], one["raises"]) for one in conflicts] == [
+        ("raised", START_NS, "none"), ("cleared", START_NS, "none"),
+    ]  # fmt: skip
+    assert sum(row[9] for row in seen.ledger) == 10
+    assert seen.final_windows()[("util/pump", "vibration"), repr(10 * S), repr(START_NS)][1] == "20"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from typing import TYPE_CHECKING
 
 import typer
 
 from andon.clock import SystemClock
+from andon.errors import AndonError
 from service.options import clock_arguments, stop_on_signals
 from service.terminal import CONFIG, DATA, ConfigOption, DataOption, plant_of, say
 
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from andon.records import Records
 
 LOOK_S = 0.2
+PORT_S = 10.0
 
 
 def register(app: typer.Typer) -> None:
@@ -31,24 +35,34 @@ def run(config: ConfigOption = CONFIG, data: DataOption = DATA) -> None:
 
     stop = stop_on_signals()
     plant = plant_of(config)
-    site, shards = plant.config.site, plant.config.transport.shards
+    site, shards, web = plant.config.site, plant.config.transport.shards, plant.config.web
     folder = DataFolder(data)
     folder.create(site.id, shards)
     with folder.lock():
         with Records(folder.records_db, site.id, SystemClock(), zone=site.timezone) as records:
-            check_binding(plant.config.web, records)
+            check_binding(web, records)
+            _await_port(web.host, web.port, stop)
             register_rules(plant, records)
             token = None if records.has_users() else _token(records)
         supervisor = Supervisor(
             folder, site_parts(config, data, shards, clock_arguments(0, 0, 0.0), sender=plant.config.erp is not None)
         )
         supervisor.start()
-        web = plant.config.web
         say("run.started", url=f"http{'s' if web.tls_cert else ''}://{web.host}:{web.port}/{token or ''}")
         while not stop.wait(LOOK_S):
             supervisor.poll()
         say("run.draining")
         supervisor.stop()
+
+
+def _await_port(host: str, port: int, stop: threading.Event) -> None:
+    """Give the control room of a supervisor that was killed the time to end. AndonError when the port stays taken."""
+    from service.demo import port_is_free
+
+    deadline = time.monotonic() + PORT_S
+    while not port_is_free(port, host):
+        if time.monotonic() > deadline or stop.wait(LOOK_S):
+            raise AndonError("run.port_taken", host=host, port=port)
 
 
 def _token(records: Records) -> str:

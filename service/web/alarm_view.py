@@ -14,6 +14,7 @@ from service.web.room import PRIORITIES, Room, ms, said, seconds
 
 Json = dict[str, Any]
 OWN_RULES = {"erp-parked", "andon-silent"}  # alarms about Andon itself; they are timed by the machine's clock
+BUILT_IN_RULES = OWN_RULES | {"andon-conflict"}  # rules that no plant.toml names; their texts are the catalogue's
 
 
 def alarm_json(room: Room, alarm: AlarmRecord, language: str, now_ns: int) -> Json:
@@ -99,13 +100,13 @@ def _tag_name(tag: str, language: str) -> str:
 
 
 def _own_text(kind: str, alarm: AlarmRecord, language: str) -> str:
-    return translate(f"page.own_{kind}.{alarm.rule_id}", language) if alarm.rule_id in OWN_RULES else ""
+    return translate(f"page.own_{kind}.{alarm.rule_id}", language) if alarm.rule_id in BUILT_IN_RULES else ""
 
 
 def _rule_name(room: Room, rule_id: str, language: str) -> str:
-    return (
-        translate(f"page.own_rule.{rule_id}", language) if rule_id in OWN_RULES else room.rule_name(rule_id, language)
-    )
+    if rule_id in BUILT_IN_RULES:
+        return translate(f"page.own_rule.{rule_id}", language)
+    return room.rule_name(rule_id, language)
 
 
 def _transition_json(room: Room, one: TransitionRecord, *, own: bool) -> Json:

@@ -1,0 +1,64 @@
+"""Two values for one series and time: kept and computed with like any other, counted in the ledger, and alarmed here.
+
+One alarm a series, however many rows; it ends when an hour has passed without another. Told at ticks, so that it
+depends on the log alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from andon.conditions import ConditionChange
+from andon.plant import SeriesSpec
+from andon.readings import NS_PER_S, Readings
+
+RULE = "andon-conflict"
+QUIET_NS = 3600 * NS_PER_S
+
+
+class ConflictWatch:
+    """Open conflicts by series: event time of the first, of the last, its value, when it came, whether told."""
+
+    def __init__(self, spec_of: Callable[[int], SeriesSpec]) -> None:
+        self._spec_of = spec_of
+        self._open: dict[int, tuple[int, int, float, int, bool]] = {}
+
+    def note(self, rows: Readings) -> None:
+        """Conflicting rows, in log order."""
+        for series, time_ns, value, received_ns in zip(
+            rows.series.tolist(), rows.time_ns.tolist(), rows.value.tolist(), rows.received_ns.tolist(), strict=True
+        ):
+            first_ns, _, _, _, told = self._open.get(series, (time_ns, 0, 0.0, 0, False))
+            self._open[series] = (first_ns, time_ns, value, received_ns, told)
+
+    def tick(self, tick_ns: int, offset: int) -> list[ConditionChange]:
+        """What began since the tick before, and what has been quiet long enough; by series."""
+        changes = []
+        for series in sorted(self._open):
+            first_ns, last_ns, value, received_ns, told = self._open[series]
+            if not told:
+                changes.append(self._change(series, None, offset))
+                self._open[series] = (first_ns, last_ns, value, received_ns, True)
+            elif tick_ns - received_ns >= QUIET_NS:
+                changes.append(self._change(series, max(first_ns, last_ns), offset))
+                del self._open[series]
+        return changes
+
+    def _change(self, series: int, cleared_ns: int | None, offset: int) -> ConditionChange:
+        spec = self._spec_of(series)
+        first_ns, last_ns, value, _, _ = self._open[series]
+        return ConditionChange(
+            kind="raised" if cleared_ns is None else "cleared", asset=spec.asset, tag=spec.tag, rule_id=RULE,
+            rule_version="1", raises="none", priority="low", condition="conflict", limit=None, unit=spec.unit,
+            start_ns=first_ns, confirmed_ns=first_ns, cleared_ns=cleared_ns, peak=value,
+            out_s=max(0, last_ns - first_ns) / NS_PER_S, offset=offset,
+        )  # fmt: skip
+
+    def snapshot(self) -> tuple[object, ...]:
+        """Plain tuples."""
+        return tuple((series, *state) for series, state in sorted(self._open.items()))
+
+    def restore(self, snapshot: tuple[Any, ...]) -> None:
+        """Take over a snapshot."""
+        self._open = {series: tuple(state) for series, *state in snapshot}
