@@ -23,6 +23,7 @@ class ConflictWatch:
     def __init__(self, spec_of: Callable[[int], SeriesSpec]) -> None:
         self._spec_of = spec_of
         self._open: dict[int, tuple[int, int, float, int, bool]] = {}
+        self._look_ns = 0  # plant time before which no tick has anything to tell
 
     def note(self, rows: Readings) -> None:
         """Conflicting rows, in log order."""
@@ -31,10 +32,14 @@ class ConflictWatch:
         ):
             first_ns, _, _, _, told = self._open.get(series, (time_ns, 0, 0.0, 0, False))
             self._open[series] = (first_ns, time_ns, value, received_ns, told)
+            if not told:
+                self._look_ns = 0
 
     def tick(self, tick_ns: int, offset: int) -> list[ConditionChange]:
         """What began since the tick before, and what has been quiet long enough; by series."""
-        changes = []
+        changes: list[ConditionChange] = []
+        if not self._open or tick_ns < self._look_ns:
+            return changes
         for series in sorted(self._open):
             first_ns, last_ns, value, received_ns, told = self._open[series]
             if not told:
@@ -43,6 +48,7 @@ class ConflictWatch:
             elif tick_ns - received_ns >= QUIET_NS:
                 changes.append(self._change(series, max(first_ns, last_ns), offset))
                 del self._open[series]
+        self._look_ns = min((received_ns for *_, received_ns, _ in self._open.values()), default=0) + QUIET_NS
         return changes
 
     def _change(self, series: int, cleared_ns: int | None, offset: int) -> ConditionChange:
@@ -62,3 +68,4 @@ class ConflictWatch:
     def restore(self, snapshot: tuple[Any, ...]) -> None:
         """Take over a snapshot."""
         self._open = {series: tuple(state) for series, *state in snapshot}
+        self._look_ns = 0

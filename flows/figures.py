@@ -95,6 +95,7 @@ class FigureBoard:
         self._due_ns: list[int | None] = [None] * len(specs)  # start of the first window not yet final
         self._dirty: set[tuple[int, int]] = set()  # figure, start_ns
         self._figure_of: dict[int, int] = {}
+        self._tag_of: dict[int, str] = {}
 
     def bind(self, series: int, asset: str, tag: str) -> None:
         """A series of the shard got its id."""
@@ -102,6 +103,7 @@ class FigureBoard:
             if spec.asset == asset and tag in spec.tags:
                 self._series[number].append(series)
                 self._figure_of[series] = number
+                self._tag_of[series] = tag
 
     def note_late(self, series: I32, time_ns: I64) -> None:
         """Rows that came after their series was closed at their time, int[n]."""
@@ -110,13 +112,13 @@ class FigureBoard:
             if number is not None:
                 self._dirty.add((number, time // self._length_ns * self._length_ns))
 
-    def tick(self, tick_no: int, newest_ns: I64, closed_ns: I64, seen: I64, names: Sequence[str]) -> list[Figure]:
+    def tick(self, tick_no: int, newest_ns: I64, closed_ns: I64, seen: I64) -> list[Figure]:
         """Corrections first, then windows that ended, then now and then those that run.
 
-        newest_ns, closed_ns, seen int64[series]: the series' own clocks; names: tag of each series.
+        newest_ns, closed_ns, seen int64[series]: the series' own clocks.
         """
         ended = [place for place in sorted(self._dirty) if self._past(*place)]
-        out = [self._final(number, start_ns, names) for number, start_ns in ended]
+        out = [self._final(number, start_ns ) for number, start_ns in ended]
         self._dirty = set()
         for number, spec in enumerate(self._specs):
             ids = [one for one in self._series[number] if seen[one]]
@@ -124,17 +126,17 @@ class FigureBoard:
                 continue
             if self._due_ns[number] is None:
                 self._due_ns[number] = int(min(newest_ns[ids])) // self._length_ns * self._length_ns
-            out += self._ended(number, int(min(closed_ns[ids])), names)
+            out += self._ended(number, int(min(closed_ns[ids])))
             if tick_no % RUNNING_EVERY_TICKS == 0:
                 now_ns = int(max(newest_ns[ids])) + 1
-                out.append(self._figure(spec, number, self._due(number), now_ns, names, final=False))
+                out.append(self._figure(spec, number, self._due(number), now_ns, final=False))
         return [figure for figure in out if _known(figure)]
 
-    def _ended(self, number: int, frontier_ns: int, names: Sequence[str]) -> Iterator[Figure]:
+    def _ended(self, number: int, frontier_ns: int) -> Iterator[Figure]:
         while self._due(number) + self._length_ns <= frontier_ns:
             start_ns = self._due(number)
             self._due_ns[number] = start_ns + self._length_ns
-            yield self._final(number, start_ns, names)
+            yield self._final(number, start_ns)
 
     def _due(self, number: int) -> int:
         return self._due_ns[number] or 0
@@ -143,13 +145,13 @@ class FigureBoard:
         due_ns = self._due_ns[number]
         return due_ns is not None and start_ns < due_ns
 
-    def _final(self, number: int, start_ns: int, names: Sequence[str]) -> Figure:
-        return self._figure(self._specs[number], number, start_ns, start_ns + self._length_ns, names, final=True)
+    def _final(self, number: int, start_ns: int) -> Figure:
+        return self._figure(self._specs[number], number, start_ns, start_ns + self._length_ns, final=True)
 
     def _figure(
-        self, spec: FigureSpec, number: int, start_ns: int, end_ns: int, names: Sequence[str], *, final: bool
+        self, spec: FigureSpec, number: int, start_ns: int, end_ns: int, *, final: bool
     ) -> Figure:
-        by_tag = {names[one]: one for one in self._series[number]}
+        by_tag = {self._tag_of[one]: one for one in self._series[number]}
         rows = [self._rows(by_tag.get(tag), start_ns, end_ns) for tag in spec.tags]
         points = [(np.ascontiguousarray(one["time_ns"]), np.ascontiguousarray(one["value"])) for one in rows]
         inside = np.concatenate([one[one["time_ns"] >= start_ns] for one in rows])

@@ -209,13 +209,12 @@ class ShardEngine:
         out = self._out
         out.windows.append(self._windows.tick(tick.time_ns))
         out.windows.append(self._corrections.take())
-        tags = [spec.tag for spec in self.dictionary.specs]
         out.figures += self._figures.tick(
-            self._ticks, self._windows.newest_ns, self._windows.closed_ns, self._windows.seen, tags
+            self._ticks, self._windows.newest_ns, self._windows.closed_ns, self._windows.seen
         )
         changes = self._conditions.tick(tick.time_ns, tick.offset)
-        changes += self._conflicts.tick(tick.time_ns, tick.offset)
         out.changes += [self._with_evidence(change) for change in changes]
+        out.changes += self._conflicts.tick(tick.time_ns, tick.offset)  # no evidence to gather: the ledger counts them
         ledger = self._ledger.take(tick.offset)
         if ledger is not None:
             out.ledger.append(ledger)

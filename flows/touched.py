@@ -23,14 +23,19 @@ class Touched:
     """What changed since the last `take_*`; the last state of each state series is kept for ever."""
 
     def __init__(self) -> None:
-        self._newest = np.zeros(0, NEWEST)
+        self._set(np.zeros(0, NEWEST))
         self._changes: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = []
 
     def bind(self, is_state: Sequence[bool]) -> None:
         """The next series ids, one for each flag."""
         fresh = np.zeros(len(is_state), NEWEST)
         fresh["is_state"], fresh["state"], fresh["score"] = is_state, np.nan, np.nan
-        self._newest = np.concatenate([self._newest, fresh])
+        self._set(np.concatenate([self._newest, fresh]))
+
+    def _set(self, newest: NDArray[Any]) -> None:
+        self._newest = newest
+        self._place = np.full(len(newest), -1, np.int64)  # scratch of `add`
+        self._any_state = bool(newest["is_state"].any())
 
     def add(self, rows: Readings, score: F64, ahead: NDArray[np.bool_]) -> None:
         """Accepted rows; only those ahead of their series count."""
@@ -38,11 +43,16 @@ class Touched:
         if not len(live):
             return
         newest, key = self._newest, live.series
-        newest["time_ns"][key], newest["received_ns"][key] = live.time_ns, live.received_ns
-        newest["value"][key], newest["status"][key] = live.value, live.status
-        newest["touched"][key] = True
-        scored = ~np.isnan(live_score)
-        newest["score"][key[scored]] = live_score[scored]
+        self._place[key] = np.arange(len(live))  # of repeated keys the last one stays
+        fresh = np.flatnonzero(self._place >= 0)
+        last = self._place[fresh]
+        self._place[fresh] = -1
+        newest["time_ns"][fresh], newest["received_ns"][fresh] = live.time_ns[last], live.received_ns[last]
+        newest["value"][fresh], newest["status"][fresh] = live.value[last], live.status[last]
+        newest["touched"][fresh] = True
+        newest["score"][fresh] = np.where(np.isnan(live_score[last]), newest["score"][fresh], live_score[last])
+        if not self._any_state:
+            return
         states = newest["is_state"][key] & (live.status != Status.BAD)
         if states.any():
             self._add_states(live.rows(states))
@@ -85,4 +95,4 @@ class Touched:
     def restore(self, snapshot: tuple[Any, ...]) -> None:
         """Take over a snapshot."""
         _, data = snapshot
-        self._newest = np.frombuffer(data, NEWEST).copy()
+        self._set(np.frombuffer(data, NEWEST).copy())

@@ -98,6 +98,7 @@ def samples(text: str) -> dict[str, dict[str, float]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.crash
 def test_metrics_a_second_start_and_a_supervisor_that_is_killed(tmp_path: Path) -> None:
     site = Site(tmp_path)
@@ -211,3 +212,12 @@ def test_what_must_not_run_twice_does_not(tmp_path: Path, name: str, capsys: pyt
     said = capsys.readouterr()
     assert "held by another process" in said.out + said.err
     assert os.listdir(data.path / "spool") == [] or name != "ticker"
+
+
+def test_a_site_runs_on_the_clock_of_the_machine() -> None:
+    """The arguments that `andon run` gives to its parts; with a scaled clock the page would also lock no idle session."""
+    from service.options import clock_arguments
+    from service.web.main import arguments, clock_of
+
+    args = arguments(["--config", "p", "--data", "d", *clock_arguments(0, 0, 0.0)])
+    assert isinstance(clock_of(args), SystemClock)

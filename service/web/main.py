@@ -43,7 +43,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--name", action="append", default=[], help="a further host name people use (may be repeated)")
     parser.add_argument("--origin-ns", type=int, help="plant time when the machine showed --wall-ns")
     parser.add_argument("--wall-ns", type=int, help="the machine's time at --origin-ns")
-    parser.add_argument("--speed", type=float, default=1.0, help="plant seconds a second")
+    parser.add_argument("--speed", type=float, default=1.0, help="plant seconds a second; 0: the machine's clock")
     parser.add_argument("--no-idle-lock", action="store_true", help="an open page keeps its session; on loopback only")
     parser.add_argument("--metrics-token-file", type=Path, help="file with the token that may read /metrics")
     parser.add_argument("--log", type=Path, help="log file; standard error where not given")
@@ -51,8 +51,8 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def clock_of(args: argparse.Namespace) -> Clock:
-    """The plant's clock: scaled where an origin is given, else the machine's."""
-    if args.origin_ns is None or args.wall_ns is None:
+    """The plant's clock: scaled where an origin and a speed are given, else the machine's."""
+    if args.origin_ns is None or args.wall_ns is None or not args.speed:
         return SystemClock()
     return ScaledClock(args.origin_ns, args.wall_ns, args.speed)
 
