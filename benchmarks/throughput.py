@@ -4,7 +4,7 @@
 
 Workload: 99-byte JSON readings, one a message, 1,000 series, 1 % out of order by up to 5 s; tumbling 10 s and hopping
 60/5 s windows. The flow runs inside Bytewax over messages in memory: decoding, checks, ledger, duplicates, journal
-(to a temporary folder), windows, one alarm rule a series, ticks once a second. CPU time of the whole process, best of
+(to a folder in memory), windows, one alarm rule a series, ticks once a second. CPU time of the whole process, best of
 `--repeat`; ratios count, absolute figures depend on the machine and its load.
 """
 
@@ -47,6 +47,7 @@ from sources.ticks import tick_body
 
 ASSETS, TAGS = 100, 10
 START_MS = 1_767_225_600_000
+IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # the journal's folder: no disk is measured here
 RATE = 10_000  # readings per second of event time
 BATCH = 8_192  # what the spool source hands on at most
 TARGETS = {"flow_vs_orjson": ("<=", 1.0), "bytewax_vs_flow": (">=", 60.0), "bad_vs_clean_input": ("<=", 1.25)}
@@ -200,9 +201,15 @@ def merge(one: list[float], two: list[float]) -> list[float]:
 
 
 def parse_all(rows: list[bytes]) -> None:
-    """orjson per message, 500 at a time as a consumer gets them; a batch is dropped when the next one comes."""
-    for begin in range(0, len(rows), 500):
-        _ = [orjson.loads(row) for row in rows[begin : begin + 500]]
+    """orjson for each message of the same batches as the flow's; a batch is dropped when the next one comes."""
+    for begin in range(0, len(rows), BATCH):
+        _ = [orjson.loads(row) for row in rows[begin : begin + BATCH]]
+
+
+def parse_each(rows: list[bytes]) -> None:
+    """orjson for each message, each result dropped at once: less than any flow can do."""
+    for row in rows:
+        orjson.loads(row)
 
 
 @dataclass(frozen=True)
@@ -227,7 +234,7 @@ def flow_of(model: PlantModel, items: list[tuple[str, Batch]]) -> Callable[[], o
     """One run of the flow in a folder of its own."""
 
     def run() -> None:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(dir=IN_MEMORY) as folder:
             run_main(andon_flow(model, items, Path(folder)))
 
     return run
@@ -241,6 +248,7 @@ def contenders(options: argparse.Namespace) -> list[Contender]:
     plain, scored = plant(detect=False), plant(detect=True)
     return [
         Contender("orjson_per_message", lambda: parse_all(rows), len(rows), options.repeat),
+        Contender("orjson_dropped_at_once", lambda: parse_each(rows), len(rows), options.repeat),
         Contender("flow", flow_of(plain, clean), len(rows), options.repeat),
         Contender("flow_with_score", flow_of(scored, clean), len(rows), options.repeat),
         Contender("flow_with_10_percent_bad", flow_of(plain, batches(dirty)), good, options.repeat),
@@ -255,7 +263,7 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
     """
     best: dict[str, float] = {}
     those = contenders(options)
-    cpu_s(those[2].run)  # compiled code comes from the cache from here on
+    cpu_s(those[3].run)  # compiled code comes from the cache from here on
     gc.freeze()  # as the flow's process does
     for number in range(options.repeat):
         for one in those:
@@ -277,6 +285,7 @@ def main() -> int:
         print(f"{name:24s} {value:9.3f} CPU-s per million readings")
     ratios = {
         "flow_vs_orjson": figures["flow"] / figures["orjson_per_message"],
+        "flow_vs_orjson_dropped_at_once": figures["flow"] / figures["orjson_dropped_at_once"],
         "flow_with_score_vs_orjson": figures["flow_with_score"] / figures["orjson_per_message"],
         "bytewax_vs_flow": figures["bytewax_windows"] / figures["flow"],
         "bad_vs_clean_input": figures["flow_with_10_percent_bad"] / figures["flow"],
@@ -287,7 +296,7 @@ def main() -> int:
         met = ratio <= target if sign == "<=" else ratio >= target
         missed += not met
         verdict = f"   target {sign} {target:g}: {'met' if met else 'MISSED'}" if sign else ""
-        print(f"{name:28s} {ratio:8.2f}{verdict}")
+        print(f"{name:32s} {ratio:8.2f}{verdict}")
     if options.json:
         head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
         host = {"machine": platform.machine(), "python": platform.python_version(), "load": os.getloadavg()}

@@ -18,42 +18,41 @@ QUIET_NS = 3600 * NS_PER_S
 
 
 class ConflictWatch:
-    """Open conflicts by series: event time of the first, of the last, its value, when it came, whether told."""
+    """Open conflicts by series: event time of the first, of the last, its value, when it came."""
 
     def __init__(self, spec_of: Callable[[int], SeriesSpec]) -> None:
         self._spec_of = spec_of
-        self._open: dict[int, tuple[int, int, float, int, bool]] = {}
-        self._look_ns = 0  # plant time before which no tick has anything to tell
+        self._open: dict[int, tuple[int, int, float, int]] = {}
+        self._untold: set[int] = set()
+        self._look_ns = 0  # plant time before which nothing can have been quiet long enough
 
     def note(self, rows: Readings) -> None:
         """Conflicting rows, in log order."""
         for series, time_ns, value, received_ns in zip(
             rows.series.tolist(), rows.time_ns.tolist(), rows.value.tolist(), rows.received_ns.tolist(), strict=True
         ):
-            first_ns, _, _, _, told = self._open.get(series, (time_ns, 0, 0.0, 0, False))
-            self._open[series] = (first_ns, time_ns, value, received_ns, told)
-            if not told:
-                self._look_ns = 0
+            if series not in self._open:
+                self._untold.add(series)
+            first_ns = self._open.get(series, (time_ns,))[0]
+            self._open[series] = (first_ns, time_ns, value, received_ns)
 
     def tick(self, tick_ns: int, offset: int) -> list[ConditionChange]:
         """What began since the tick before, and what has been quiet long enough; by series."""
-        changes: list[ConditionChange] = []
+        changes = [self._change(series, None, offset) for series in sorted(self._untold)]
+        self._untold = set()
         if not self._open or tick_ns < self._look_ns:
             return changes
         for series in sorted(self._open):
-            first_ns, last_ns, value, received_ns, told = self._open[series]
-            if not told:
-                changes.append(self._change(series, None, offset))
-                self._open[series] = (first_ns, last_ns, value, received_ns, True)
-            elif tick_ns - received_ns >= QUIET_NS:
+            first_ns, last_ns, _, received_ns = self._open[series]
+            if tick_ns - received_ns >= QUIET_NS:
                 changes.append(self._change(series, max(first_ns, last_ns), offset))
                 del self._open[series]
-        self._look_ns = min((received_ns for *_, received_ns, _ in self._open.values()), default=0) + QUIET_NS
+        self._look_ns = min((received_ns for *_, received_ns in self._open.values()), default=tick_ns) + QUIET_NS
         return changes
 
     def _change(self, series: int, cleared_ns: int | None, offset: int) -> ConditionChange:
         spec = self._spec_of(series)
-        first_ns, last_ns, value, _, _ = self._open[series]
+        first_ns, last_ns, value, _ = self._open[series]
         return ConditionChange(
             kind="raised" if cleared_ns is None else "cleared", asset=spec.asset, tag=spec.tag, rule_id=RULE,
             rule_version="1", raises="none", priority="low", condition="conflict", limit=None, unit=spec.unit,
@@ -63,9 +62,10 @@ class ConflictWatch:
 
     def snapshot(self) -> tuple[object, ...]:
         """Plain tuples."""
-        return tuple((series, *state) for series, state in sorted(self._open.items()))
+        return (tuple((series, *state) for series, state in sorted(self._open.items())), tuple(sorted(self._untold)))
 
     def restore(self, snapshot: tuple[Any, ...]) -> None:
         """Take over a snapshot."""
-        self._open = {series: tuple(state) for series, *state in snapshot}
-        self._look_ns = 0
+        opened, untold = snapshot
+        self._open = {series: tuple(state) for series, *state in opened}
+        self._untold, self._look_ns = set(untold), 0

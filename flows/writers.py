@@ -123,8 +123,6 @@ class ShardSink(FixedPartitionedSink[ShardOutputs, S]):
         """The shard's own partition, never a hash."""
         return self.list_parts().index(item_key)
 
-    def build_part(
-        self, step_id: str, for_part: str, resume_state: S | None
-    ) -> StatefulSinkPartition[ShardOutputs, S]:
+    def build_part(self, step_id: str, for_part: str, resume_state: S | None) -> StatefulSinkPartition[ShardOutputs, S]:
         """Build or resume a shard's writer."""
         return self._build(self._shards[for_part], resume_state)

@@ -228,12 +228,16 @@ def _kept(columns: _Unpacked, which: NDArray[np.bool_]) -> _Unpacked:
 
 
 def _pack(columns: _Unpacked) -> bytes:
-    """Columns, sizes of the texts, texts; compressed as one."""
+    """Columns, places in the table of names, sizes of the texts, texts, the table; compressed as one."""
     *numbers, names, raw = columns
-    paths = [name.encode() for name in names]
-    sizes = [np.array([len(one) for one in texts], np.uint32) for texts in (raw, paths)]
-    packed = [np.ascontiguousarray(column).tobytes() for column in (np.array([len(raw)], np.uint32), *numbers, *sizes)]
-    data = b"".join([*packed, *raw, *paths])
+    place = {name: at for at, name in enumerate(dict.fromkeys(names))}
+    count = len(raw)
+    packed = [
+        np.array([count], np.uint32), *numbers, np.fromiter(map(place.__getitem__, names), np.uint32, count),
+        np.fromiter(map(len, raw), np.uint32, count),
+    ]  # fmt: skip
+    texts = [*(np.ascontiguousarray(column).tobytes() for column in packed), *raw, "\n".join(place).encode()]
+    data = b"".join(texts)
     compressed: bytes = _CODEC.compress(data, asbytes=True)
     return len(data).to_bytes(8, "little") + compressed
 
@@ -245,12 +249,13 @@ def _unpack(body: bytes) -> _Unpacked:
         raise SourceError("dead_letters.unreadable", cause=str(error)) from error
     count, at = int(np.frombuffer(data, np.uint32, 1)[0]), 4
     columns: list[NDArray[Any]] = []
-    for _, kind in (*_COLUMNS, ("raw sizes", np.uint32), ("name sizes", np.uint32)):
+    for _, kind in (*_COLUMNS, ("names", np.uint32), ("raw sizes", np.uint32)):
         columns.append(np.frombuffer(data, kind, count, at))
         at += columns[-1].nbytes
-    texts = []
-    for size in np.concatenate(columns[-2:]).tolist():
-        texts.append(data[at : at + size])
+    raw = []
+    for size in columns[-1].tolist():
+        raw.append(data[at : at + size])
         at += size
-    offset, line, received_ns, reason = columns[:4]
-    return offset, line, received_ns, reason, [one.decode() for one in texts[count:]], texts[:count]
+    table = data[at:].decode().split("\n")  # an asset's path has no line break
+    offset, line, received_ns, reason, places = columns[:5]
+    return offset, line, received_ns, reason, [table[place] for place in places.tolist()], raw

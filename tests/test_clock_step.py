@@ -1,4 +1,4 @@
-"""The machine's clock set back an hour under a running flow: it sleeps, the supervisor starts it again, nothing is lost.
+"""The machine's clock set back an hour under a running flow: it sleeps, is started again, and nothing is lost.
 
 Bytewax wakes a source by the wall clock, so a time it was given before the step lies an hour ahead after it. Here the
 source names such a time once; for Bytewax that is the same.
@@ -44,7 +44,7 @@ raise SystemExit(main(arguments))
 @pytest.mark.crash
 def test_a_flow_put_to_sleep_is_started_again_without_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config, marker = tmp_path / "plant.toml", tmp_path / "stepped"
-    config.write_text(TOML, encoding="utf-8")
+    config.write_text(TOML.replace("[windows]", "[windows]\nhopping_s = [[20.0, 5.0]]"), encoding="utf-8")  # as plant()
     data, whole = folder(tmp_path / "data"), folder(tmp_path / "whole")
     messages = log(200)
     fill(data, messages[:200])

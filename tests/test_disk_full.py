@@ -47,7 +47,9 @@ def small_disk(place: Path, size: str = "3m") -> Iterator[None]:
     """Put a folder on a small disk of its own."""
     kept = place.with_name(place.name + ".kept")
     shutil.copytree(place, kept)
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place], check=False, capture_output=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place], check=False, capture_output=True
+    )
     if mounted.returncode:
         pytest.skip(f"mount is refused here: {mounted.stderr.decode().strip()}")
     try:
@@ -97,7 +99,7 @@ def test_the_flow_ends_and_goes_on_without_loss(tmp_path: Path, whole: DataFolde
         fill(data, MESSAGES[FIRST:])
         for _ in range(2):  # it is started again and again, and each start finds the disk as full
             filler = fill_up(data.path / part)
-            with pytest.raises(Exception) as info:  # noqa: B017, PT011 - which one depends on the store
+            with pytest.raises(Exception) as info:
                 run_flow(data)
             assert is_disk_full(info.value, data.path, data.path / part), repr(info.value)
             assert not (data.slots(0).parent / "quarantine.json").exists()

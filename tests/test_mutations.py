@@ -1,4 +1,4 @@
-"""Everything that changes something: each command and route has an actor, a reason and its audit record, or does nothing.
+"""Everything that changes something: each command and route has an actor, a reason and its record, or does nothing.
 
 How a change and its record hold together, by kind:
     same   the change is in the records: one transaction
@@ -23,6 +23,7 @@ import httpx
 import numpy as np
 import pytest
 import typer
+
 from andon.clock import SystemClock
 from andon.datafolder import DataFolder
 from andon.errors import RecordsError
@@ -222,7 +223,7 @@ def no_processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("no_processes")
 def test_the_start_records_rules_and_token_once(andon: Terminal) -> None:
     andon("init", "--site", "szh1")
-    with open("plant.toml", "a", encoding="utf-8") as file:
+    with Path("plant.toml").open("a", encoding="utf-8") as file:
         file.write("\n[web]\nport = 48311\n")
     andon("run")
     folder = DataFolder(Path("data"))
@@ -260,7 +261,7 @@ def test_run_listens_beyond_this_machine_only_with_users_and_tls(
     andon: Terminal, web: str, status: int, said: str
 ) -> None:
     andon("init", "--site", "szh1")
-    with open("plant.toml", "a", encoding="utf-8") as file:
+    with Path("plant.toml").open("a", encoding="utf-8") as file:
         file.write(f"\n[web]\n{web}\n")
     andon("run", status=status)
     assert said in andon.err

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import socket
@@ -120,7 +119,7 @@ def test_metrics_a_second_start_and_a_supervisor_that_is_killed(tmp_path: Path) 
         assert set(found["andon_part_restarts_total"].values()) == {0}
         assert found["andon_flow_lag_seconds"]['{shard="0"}'] < 30
         assert found["andon_log_unread_messages"]['{shard="0"}'] < 50
-        assert "andon_orders" in found or "andon_outbox_orders" in found or not found.get("andon_alarms")
+        assert "andon_orders" in found
         second = subprocess.run(site.command, capture_output=True, text=True, timeout=60, check=False)
         assert second.returncode == 1
         assert "in use by another Andon" in second.stderr
@@ -130,7 +129,9 @@ def test_metrics_a_second_start_and_a_supervisor_that_is_killed(tmp_path: Path) 
         first.wait()
         with site.running() as (third, _):
             site.wait(lambda: not any(is_running(pid) for pid in children.values()))
-            site.wait(lambda: site.up() and not set(children.values()) & {p.pid for p in read_parts(site.data).values()})
+            site.wait(
+                lambda: site.up() and not set(children.values()) & {p.pid for p in read_parts(site.data).values()}
+            )
             last = site.send(10)
             site.wait(lambda: reached(site.data.history_db(0)) >= last)
             third.send_signal(signal.SIGTERM)
@@ -197,7 +198,7 @@ def test_what_must_not_run_twice_does_not(tmp_path: Path, name: str, capsys: pyt
     data = DataFolder(tmp_path / "data")
     data.create(site_id, shards)
     config = tmp_path / "plant.toml"
-    config.write_text(TOML.replace('url = "http://127.0.0.1:1"', 'url = "http://127.0.0.1:1"'), encoding="utf-8")
+    config.write_text(TOML, encoding="utf-8")
     module, *more = SINGLE[name]
     arguments = ["--data", str(data.path), *more] + ([] if name == "simulators" else ["--config", str(config)])
     held = Exclusive(data.process_lock(name))
@@ -211,11 +212,11 @@ def test_what_must_not_run_twice_does_not(tmp_path: Path, name: str, capsys: pyt
     assert status == 1
     said = capsys.readouterr()
     assert "held by another process" in said.out + said.err
-    assert os.listdir(data.path / "spool") == [] or name != "ticker"
+    assert not list((data.path / "spool").iterdir()) or name != "ticker"
 
 
 def test_a_site_runs_on_the_clock_of_the_machine() -> None:
-    """The arguments that `andon run` gives to its parts; with a scaled clock the page would also lock no idle session."""
+    """The arguments that `andon run` gives its parts; with a scaled clock the page would also lock no idle session."""
     from service.options import clock_arguments
     from service.web.main import arguments, clock_of
 

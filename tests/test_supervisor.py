@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -73,7 +74,7 @@ def test_what_ends_is_started_again_after_longer_and_longer_pauses(run, tmp_path
     one = run(Part("bad", shell(f"date +%s.%N >> {starts}; exit 3")))
     one.until(lambda: len(stamps(starts)) >= 4)
     at = stamps(starts)
-    gaps = [after - before for before, after in zip(at, at[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(at)]
     assert gaps[0] >= 0.05
     assert gaps[1] >= 0.1
     assert gaps[2] >= 0.4

@@ -157,9 +157,7 @@ def _into_the_plant(recording: Recording, config: Path, data: Path, *, yes: bool
     if not yes and not typer.confirm(translate("cli.replay.confirm", site=plant.config.site.id)):
         raise typer.Exit(1)
     with open_records(folder, plant) as records:
-        records.note(
-            actor, "replay.live", "recording", recording.name, reason=why, right="settings.edit"
-        )
+        records.note(actor, "replay.live", "recording", recording.name, reason=why, right="settings.edit")
     clock, count = SystemClock(), 0
     spools = {shard: Spool(folder.spool(shard), shard, clock) for shard in range(plant.config.transport.shards)}
     for batch in batches(messages(recording, recording.name)):

@@ -76,7 +76,7 @@ class JsonDecoder:
         """Let the kernel read all messages into the scratch; returns its counts: good, other, slow, unseen."""
         capacity = int(messages.ends[-1]) // 2 + len(messages) + 1
         if self._scratch.capacity < capacity:
-            self._scratch = Scratch(capacity)
+            self._scratch = Scratch(capacity * 3 // 2)  # batches differ a little in size
         read_messages(
             address(np.frombuffer(messages.text, np.uint8)), messages.ends, messages.offset, messages.received_ns,
             self._future_ns, self._max_bytes, self._table.addresses, self._scratch.output(self.dictionary.declared_ids),
