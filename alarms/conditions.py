@@ -40,7 +40,9 @@ class TickClock:
         """Take the next tick.
 
         >>> clock = TickClock()
-        >>> for stamp in (100, 101, 61, 62, 102): clock.tick(stamp); print(clock.passed_ns, end=" ")
+        >>> for stamp in (100, 101, 61, 62, 102):
+        ...     clock.tick(stamp)
+        ...     print(clock.passed_ns, end=" ")
         100 101 101 102 102
         """
         if time_ns >= self.passed_ns:
@@ -62,10 +64,13 @@ class ConditionEngine:
     >>> engine = ConditionEngine(lambda spec: [Rule(id="hot", on="*", above=8.0, delay_s=60.0)])
     >>> engine.bind(0, SeriesSpec("cold/room1", "air", "number", "Cel", -50, 50, 30, (), None, False, True))
     >>> times = np.array([0, 30, 60, 90]) * NS_PER_S
-    >>> rows = Readings(times, np.zeros(4, np.int32), np.array([7.0, 8.5, 9.0, 9.5]), np.zeros(4, np.uint8),
-    ...                 np.arange(4), times)
-    >>> [(change.kind, change.start_ns // NS_PER_S, change.confirmed_ns // NS_PER_S, change.peak)
-    ...  for change in engine.step(rows, np.full(4, np.nan))]
+    >>> rows = Readings(
+    ...     times, np.zeros(4, np.int32), np.array([7.0, 8.5, 9.0, 9.5]), np.zeros(4, np.uint8), np.arange(4), times
+    ... )
+    >>> [
+    ...     (change.kind, change.start_ns // NS_PER_S, change.confirmed_ns // NS_PER_S, change.peak)
+    ...     for change in engine.step(rows, np.full(4, np.nan))
+    ... ]
     [('raised', 30, 90, 9.0)]
     """
 

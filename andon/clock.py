@@ -30,7 +30,8 @@ class ManualClock:
     """A clock that moves only when told; for tests.
 
     >>> clock = ManualClock(5 * NS_PER_S)
-    >>> clock.advance(1.5); clock.now_ns()
+    >>> clock.advance(1.5)
+    ... clock.now_ns()
     6500000000
     """
 

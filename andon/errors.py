@@ -1,12 +1,12 @@
 """Errors that users meet: a code, its parameters, and a sentence from the catalogue in their language.
 
-    AndonError
-      ConfigError        plant.toml and its includes; carries every problem at once
-      DataFolderError    layout, rights, schema version, lock
-      SourceError        spool, replay files
-      RecordsError       operational database, audit chain
-      DeliveryError      ERP and other receivers
-      AccessError        anonymous, not allowed, wrong token
+AndonError
+  ConfigError        plant.toml and its includes; carries every problem at once
+  DataFolderError    layout, rights, schema version, lock
+  SourceError        spool, replay files
+  RecordsError       operational database, audit chain
+  DeliveryError      ERP and other receivers
+  AccessError        anonymous, not allowed, wrong token
 """
 
 from __future__ import annotations

@@ -120,5 +120,3 @@ class ShardOutputs:
     conditions: Sequence[ConditionChange] = ()
     dead: DeadLetters = field(default_factory=DeadLetters.empty)
     paths: Mapping[int, tuple[str, str]] = field(default_factory=dict)  # series id -> (asset, tag), of all ids above
-
-

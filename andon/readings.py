@@ -157,17 +157,19 @@ class Readings:
     def rows(self, where: slice | NDArray[np.bool_] | NDArray[np.intp]) -> Readings:
         """The rows picked by a slice, a mask or indices, in the same order."""
         return Readings(
-            self.time_ns[where], self.series[where], self.value[where],
-            self.status[where], self.offset[where], self.received_ns[where],
+            self.time_ns[where],
+            self.series[where],
+            self.value[where],
+            self.status[where],
+            self.offset[where],
+            self.received_ns[where],
         )
 
     @staticmethod
     def empty() -> Readings:
         """A batch of no rows."""
         zero = np.empty(0, np.int64)
-        return Readings(
-            zero, np.empty(0, np.int32), np.empty(0, np.float64), np.empty(0, np.uint8), zero, zero
-        )
+        return Readings(zero, np.empty(0, np.int32), np.empty(0, np.float64), np.empty(0, np.uint8), zero, zero)
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,7 +118,7 @@ class FigureBoard:
         newest_ns, closed_ns, seen int64[series]: the series' own clocks.
         """
         ended = [place for place in sorted(self._dirty) if self._past(*place)]
-        out = [self._final(number, start_ns ) for number, start_ns in ended]
+        out = [self._final(number, start_ns) for number, start_ns in ended]
         self._dirty = set()
         for number, spec in enumerate(self._specs):
             ids = [one for one in self._series[number] if seen[one]]
@@ -148,9 +148,7 @@ class FigureBoard:
     def _final(self, number: int, start_ns: int) -> Figure:
         return self._figure(self._specs[number], number, start_ns, start_ns + self._length_ns, final=True)
 
-    def _figure(
-        self, spec: FigureSpec, number: int, start_ns: int, end_ns: int, *, final: bool
-    ) -> Figure:
+    def _figure(self, spec: FigureSpec, number: int, start_ns: int, end_ns: int, *, final: bool) -> Figure:
         by_tag = {self._tag_of[one]: one for one in self._series[number]}
         rows = [self._rows(by_tag.get(tag), start_ns, end_ns) for tag in spec.tags]
         points = [(np.ascontiguousarray(one["time_ns"]), np.ascontiguousarray(one["value"])) for one in rows]

@@ -135,9 +135,7 @@ class ShardEngine:
         self._retention.judge(rows.series, rows.time_ns, verdict)
         usable = (rows.status != Status.BAD) & (verdict != DUPLICATE) & (verdict != TOO_OLD)
         score = self._score(rows, usable & (verdict == AHEAD))
-        windows, closed_ns = self._windows.step(
-            rows.time_ns, rows.series, rows.value, usable, score, rows.received_ns
-        )
+        windows, closed_ns = self._windows.step(rows.time_ns, rows.series, rows.value, usable, score, rows.received_ns)
         self._out.windows.append(windows)
         late = usable & (rows.time_ns < closed_ns)
         self._count(rows, verdict, usable, late)
@@ -227,9 +225,7 @@ class ShardEngine:
         until_ns = change.confirmed_ns if change.cleared_ns is None else change.cleared_ns
         evidence = {
             **change.evidence,
-            "journal": self.journal.evidence(
-                series, change.start_ns - EVIDENCE_BEFORE_NS, until_ns + 1, change.offset
-            ),
+            "journal": self.journal.evidence(series, change.start_ns - EVIDENCE_BEFORE_NS, until_ns + 1, change.offset),
             "context": self._context.of(change.asset),
         }
         return replace(change, evidence=evidence)

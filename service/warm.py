@@ -1,6 +1,6 @@
 """Compiles every numba kernel into the cache, so that the first start is not the slow one.
 
-    python -m service.warm
+python -m service.warm
 """
 
 from __future__ import annotations

@@ -65,9 +65,7 @@ class Sender:
         self._pause_until_ns = 0
         self._told: str | None = None
 
-    def run(
-        self, stop: threading.Event, *, poll_s: float = 0.2, beat: Callable[[], None] = lambda: None
-    ) -> None:
+    def run(self, stop: threading.Event, *, poll_s: float = 0.2, beat: Callable[[], None] = lambda: None) -> None:
         """Deliver until `stop` is set; an order that is being sent is finished first. Never raises RecordsError.
 
         beat : called before every attempt, for a watchdog; an attempt takes up to two calls to the ERP.

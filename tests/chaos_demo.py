@@ -1,6 +1,6 @@
 """Kills random processes of a running demo and lets its own checker judge; used by the crash tests.
 
-    python -m tests.chaos_demo --kills 20 --seconds 60 --seed 1
+python -m tests.chaos_demo --kills 20 --seconds 60 --seed 1
 """
 
 from __future__ import annotations

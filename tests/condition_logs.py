@@ -144,9 +144,7 @@ def run_engine(
     return changes
 
 
-def run_naive(
-    configurations: Sequence[Sequence[Rule]], log: Log, restarts: dict[int, int]
-) -> list[ConditionChange]:
+def run_naive(configurations: Sequence[Sequence[Rule]], log: Log, restarts: dict[int, int]) -> list[ConditionChange]:
     engine, changes = NaiveEngine(lambda _: configurations[0]), []
     for spec in SPECS:
         engine.bind(spec)

@@ -100,7 +100,6 @@ def test_the_twin_agrees_and_any_cut_gives_the_same(all_bodies, cut):
     assert again.dictionary.paths() == subject.dictionary.paths()
 
 
-
 def test_20_000_mutated_messages_crash_nothing_and_balance():
     rng = random.Random(20_000)
     valid = [

@@ -254,5 +254,3 @@ def wait_until(ready, limit_s: float = 90.0) -> None:
     while not ready():
         assert time.monotonic() < deadline, "not reached in time"
         time.sleep(0.1)
-
-

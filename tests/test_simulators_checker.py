@@ -36,9 +36,7 @@ class Run:
         for (asset, tag), sent in told.series.items():
             late = min(3, sent.accepted)
             received = sent.accepted + sent.bad + sent.duplicate
-            self.ledger.append(
-                LedgerRow(asset, tag, received, sent.accepted - late, late, sent.duplicate, sent.bad, 0)
-            )
+            self.ledger.append(LedgerRow(asset, tag, received, sent.accepted - late, late, sent.duplicate, sent.bad, 0))
         dead = told.dead_letters
         self.ledger.append(LedgerRow("", "", dead, 0, 0, 0, 0, dead))
         self.dead_letters = dict(told.malformed)

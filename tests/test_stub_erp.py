@@ -220,9 +220,7 @@ def test_a_body_of_another_order_is_not_sent(events):
 def test_the_command_serves_and_stops_on_sigterm(tmp_path, root, events):
     (tmp_path / "secret").write_text(SECRET)
     command = [sys.executable, "-m", "sinks.erp.stub", "--port", "0", "--db", str(tmp_path / "erp.db")]
-    process = subprocess.Popen(
-        [*command, "--secret-file", str(tmp_path / "secret")], stdout=subprocess.PIPE, cwd=root
-    )
+    process = subprocess.Popen([*command, "--secret-file", str(tmp_path / "secret")], stdout=subprocess.PIPE, cwd=root)
     url = json.loads(process.stdout.readline())["url"]
     with WebhookConnector(url, SECRET) as erp:
         erp.ping()

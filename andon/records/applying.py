@@ -88,9 +88,7 @@ class Applying:
         if change.kind == "cleared":  # a condition that opened and ended before it was told
             self._clear(key, row, content, content_hash)
 
-    def _clear(
-        self, key: str, row: RowMapping | dict[str, Any], content: dict[str, Any], content_hash: str
-    ) -> None:
+    def _clear(self, key: str, row: RowMapping | dict[str, Any], content: dict[str, Any], content_hash: str) -> None:
         state = self._moved(row["state"], Move.CLEAR)
         changed = {**content, "state": state.value, "content_hash": content_hash}
         save_alarm(self.tx, key, changed)
