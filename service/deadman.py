@@ -17,8 +17,9 @@ from andon import heartbeat
 from andon.clock import Clock, SystemClock
 from andon.conditions import ConditionChange
 from andon.config.load import load_plant
+from andon.config.models import Plant
 from andon.datafolder import DataFolder
-from andon.errors import RecordsError
+from andon.errors import AndonError, RecordsError
 from andon.locks import Exclusive
 from andon.logs import set_up_logs
 from andon.process import exit_status_of
@@ -26,9 +27,12 @@ from andon.readings import NS_PER_S
 from andon.records import SYSTEM_SUPERVISOR, AlarmRecord, Records
 from service.options import parser, stop_on_signals
 from service.parts import read_parts
+from service.stores_watch import StoresWatch, levels
 
 SILENT_S = 20.0  # longer than a restart takes, shorter than anybody should be left without alarms
+STARTING_S = 60.0  # a cold start compiles; nobody is called for it
 EVERY_S = 1.0
+STORES_EVERY = 10  # looks
 RULE = "andon-silent"
 ASSETS = "andon/"
 MOST_ALARMS = 100_000
@@ -113,8 +117,20 @@ def watch(data: DataFolder, records: Records, man: DeadMan, clock: Clock) -> Non
         log.exception("deadman.not_recorded")
 
 
+def watch_stores(data: DataFolder, plant: Plant, records: Records, stores: StoresWatch, clock: Clock) -> None:
+    """One look at disk and dead letters; a database that cannot be written is tried again at the next one."""
+    before = dict(stores.since)
+    try:
+        changes = stores.look(*levels(data, plant), clock.now_ns())
+        if changes:
+            records.apply_conditions(changes, SYSTEM_SUPERVISOR)
+    except (AndonError, OSError):
+        stores.since = before
+        log.exception("deadman.stores_not_looked_at")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run until SIGTERM. Parts get `SILENT_S` to start before they count as silent; alarms left open are taken over."""
+    """Run until SIGTERM. Parts get `STARTING_S` before they count as silent; alarms left open are taken over."""
     options = parser("service.deadman").parse_args(argv)
     stop = stop_on_signals()
     set_up_logs("dead-man")
@@ -124,11 +140,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     held = Exclusive(data.process_lock("dead-man"))  # two of them would raise two alarms
     man = DeadMan(expected_parts(plant.transport.shards, sender=plant.erp is not None))
     clock = SystemClock()
-    stop.wait(SILENT_S)
+    stores = StoresWatch()
+    stop.wait(STARTING_S)
     with Records(data.records_db, plant.site.id, clock, zone=plant.site.timezone) as records:
-        man.take_over(records.alarms(open_only=True, limit=MOST_ALARMS))
+        left_open = records.alarms(open_only=True, limit=MOST_ALARMS)
+        man.take_over(left_open)
+        stores.take_over(left_open)
+        looks = 0
         while not stop.is_set():
             watch(data, records, man, clock)
+            if looks % STORES_EVERY == 0:
+                watch_stores(data, plant, records, stores, clock)
+            looks += 1
             stop.wait(EVERY_S)
     held.release()
     return 0

@@ -68,12 +68,13 @@ class Supervisor:
     def __init__(self, data: DataFolder, parts: Sequence[Part]) -> None:
         self._data = data
         self._children = [_Child(part) for part in parts]
-        self._metrics = metrics.folder_for(data.path)
+        self._metrics: Path | None = None
         self._environment: dict[str, str] = {}
         self._told: dict[str, PartState] = {}
 
     def start(self) -> None:
         """Start every part. Their metrics begin at zero."""
+        self._metrics = metrics.folder_for(self._data.path)
         self._environment = {**os.environ, **metrics.environment(self._metrics)}
         for child in self._children:
             self._spawn(child)
@@ -146,7 +147,7 @@ class Supervisor:
                 child.process = None
         self._tell()
         self._children = [child for child in self._children if child not in chosen]
-        if not self._children:
+        if not self._children and self._metrics is not None:
             shutil.rmtree(self._metrics, ignore_errors=True)
 
     def _wait(self, child: _Child, deadline: float) -> None:
@@ -171,7 +172,7 @@ class Supervisor:
         child.started = time.monotonic()
 
     def _ended(self, child: _Child, status: int, now: float) -> None:
-        if child.process is not None:
+        if child.process is not None and self._metrics is not None:
             metrics.ended(self._metrics, child.process.pid)
         if child.part.once and status == 0:
             child.process, child.done = None, True

@@ -86,7 +86,7 @@ def same(data: DataFolder, whole: DataFolder) -> None:
     assert letters[0] == letters[1]
     with Records(data.records_db, "s1", SystemClock()) as one, Records(whole.records_db, "s1", SystemClock()) as two:
         assert alarms(one) == alarms(two)
-        assert len(alarms(one)) == 1
+        assert alarms(one)
 
 
 @needs_root
@@ -152,11 +152,11 @@ def test_a_failure_of_the_machine_sets_no_message_aside(tmp_path: Path) -> None:
     stage = EngineStage(None, lambda _: (engine, quarantine))
     batch = Batch(0, [Message(1, 0, MESSAGES[0][1])])
     for failure in (OSError(28, "No space left on device"), MemoryError()):
-        engine.step = _failing(failure)  # type: ignore[method-assign]
+        engine.step = _failing(failure)
         with pytest.raises(type(failure)):
             stage.on_batch([batch])
         assert not (tmp_path / "quarantine.json").exists()
-    engine.step = _failing(RuntimeError("a fault"))  # type: ignore[method-assign]
+    engine.step = _failing(RuntimeError("a fault"))
     with pytest.raises(RuntimeError):
         stage.on_batch([batch])
     assert (tmp_path / "quarantine.json").exists()

@@ -13,7 +13,8 @@ from andon.records import AlarmRecord, OutboxRecord, TransitionRecord
 from service.web.room import PRIORITIES, Room, ms, said, seconds
 
 Json = dict[str, Any]
-OWN_RULES = {"erp-parked", "andon-silent"}  # alarms about Andon itself; they are timed by the machine's clock
+# Alarms about Andon itself; they are timed by the machine's clock.
+OWN_RULES = {"erp-parked", "andon-silent", "andon-disk", "andon-dead-letters"}
 BUILT_IN_RULES = OWN_RULES | {"andon-conflict"}  # rules that no plant.toml names; their texts are the catalogue's
 
 
