@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -231,6 +232,7 @@ def test_children_end_with_the_supervisor_however_it_ends(data, root):
         assert alive(child)
         process.kill()
         process.wait()
+    shutil.rmtree(metrics.folder_for(data.path))  # the next start over this folder would use it again
     deadline = time.monotonic() + 10
     while alive(child):
         assert time.monotonic() < deadline, "the child lives on"
