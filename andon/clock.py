@@ -31,7 +31,7 @@ class ManualClock:
 
     >>> clock = ManualClock(5 * NS_PER_S)
     >>> clock.advance(1.5)
-    ... clock.now_ns()
+    >>> clock.now_ns()
     6500000000
     """
 
