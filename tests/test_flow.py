@@ -21,6 +21,7 @@ from andon.clock import ManualClock, SystemClock
 from andon.datafolder import DataFolder
 from andon.records import Records
 from flows.plant import plant_flow
+from flows.shard import ShardEngine
 from sinks.dead_letters import DeadLetterStore
 from sinks.history import HistoryWriter
 from sources.spool import Spool
@@ -167,14 +168,23 @@ def test_live_equals_replayed(tmp_path):
     assert len(dead[0]) == 8
 
 
-def test_a_stop_and_a_start_in_the_middle_change_nothing(tmp_path):
+def test_a_stop_and_a_start_in_the_middle_change_nothing(tmp_path, monkeypatch):
+    """A graceful stop replays nothing: the engine sees each message once over all starts."""
+    step, offsets = ShardEngine.step, []
+
+    def noted(self, batch):
+        offsets.extend(message.offset for message in batch)
+        return step(self, batch)
+
     parts, whole = folder(tmp_path / "parts"), folder(tmp_path / "whole")
     messages = log()
     fill(whole, messages)
     run_flow(whole)
+    monkeypatch.setattr(ShardEngine, "step", noted)
     for begin in range(0, len(messages), 300):
         fill(parts, messages[begin : begin + 300])
         run_flow(parts)
+    assert offsets == list(range(1, len(messages) + 1))
     assert contents(parts.history_db(0)) == contents(whole.history_db(0))
     with Records(parts.records_db, "s1", SystemClock()) as records:
         assert sorted(alarm.rule_id for alarm in records.alarms()) == ["andon-conflict", "warm"]
@@ -188,8 +198,6 @@ def test_step_ids_are_frozen(tmp_path):
 
 
 def test_a_message_that_breaks_the_engine_is_set_aside(tmp_path, monkeypatch):
-    from flows.shard import ShardEngine
-
     data = folder(tmp_path)
     messages = log(60)
     messages[30] = (messages[30][0], body(messages[30][0], "cold/room", "air", 6.66))
