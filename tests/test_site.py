@@ -106,7 +106,7 @@ def test_metrics_a_second_start_and_a_supervisor_that_is_killed(tmp_path: Path) 
         site.wait(lambda: site.up() and reached(site.data.history_db(0)) > last + 2)  # a few ticks later
         with httpx.Client(follow_redirects=True) as client:
             assert client.get(address).status_code == 200
-            site.wait(lambda: _counted(client, site) == 100)
+            site.wait(lambda: _counted(client, site) == 100 and _dead_letters_are_told(client, site))
             page = client.get(f"http://127.0.0.1:{site.port}/metrics")
         assert page.status_code == 200
         found = samples(page.text)
@@ -140,6 +140,11 @@ def test_metrics_a_second_start_and_a_supervisor_that_is_killed(tmp_path: Path) 
     with Records(site.data.records_db, "s1", SystemClock()) as records:
         assert verify_audit(records).ok
         assert [one for one in records.alarms() if one.rule_id != "warm"] == [], "nobody was missed for so short a time"
+
+
+def _dead_letters_are_told(client: httpx.Client, site: Site) -> bool:
+    """They are written, and counted, when an epoch closes."""
+    return "andon_dead_letters_total" in samples(client.get(f"http://127.0.0.1:{site.port}/metrics").text)
 
 
 def _counted(client: httpx.Client, site: Site) -> float:
