@@ -7,8 +7,10 @@ dead-letters/N.db      of shard N, one writer process each
 history/N.db           windows, figures, latest values, ledger of shard N
 journal/N/             accepted readings, Arrow segments
 spool/N/               queue segments
-state/N/recovery/      Bytewax's recovery store
-state/N/slots/         large state, slot files
+out/TARGET/N/          lines of shard N on their way to a target
+state/layout.json      which process works which shards (flows/workers.py)
+state/recovery/G/W/    Bytewax's recovery store of worker W in generation G of that
+state/N/slots/         large state of shard N, slot files
 logs/                  JSON lines of each process
 """
 
@@ -19,7 +21,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,8 +31,8 @@ from andon.clock import Clock, SystemClock
 from andon.errors import DataFolderError
 from andon.readings import NS_PER_S
 
-LAYOUT = 1
-PARTS = ("records", "dead-letters", "history", "journal", "spool", "state", "logs")
+LAYOUT = 2  # 1: a recovery store a shard, without state/layout.json
+PARTS = ("records", "dead-letters", "history", "journal", "spool", "out", "state", "logs")
 log = structlog.get_logger()
 
 
@@ -81,9 +83,28 @@ class DataFolder:
         """Folder of a shard's queue."""
         return self.path / "spool" / str(shard)
 
-    def recovery(self, shard: int) -> Path:
-        """Folder of a shard's Bytewax recovery store."""
-        return self.path / "state" / str(shard) / "recovery"
+    def segments(self, target: str, part: int | str) -> Path:
+        """Folder of what waits for a target (influx, kafka): of a shard, or of a process by its name."""
+        return self.path / "out" / target / str(part)
+
+    @property
+    def layout_json(self) -> Path:
+        """Which process works which shards."""
+        return self.path / "state" / "layout.json"
+
+    def generation(self, number: int) -> Path:
+        """Folder of all recovery stores of a generation, from 1."""
+        return self.path / "state" / "recovery" / str(number)
+
+    def recovery(self, generation: int, worker: int) -> Path:
+        """Folder of a worker's Bytewax recovery store; in generation 0, layout 1, every shard was its own worker."""
+        if generation == 0:
+            return self.path / "state" / str(worker) / "recovery"
+        return self.generation(generation) / str(worker)
+
+    def shard_lock(self, shard: int) -> Path:
+        """Lock file of the flow that works a shard."""
+        return self.path / "state" / str(shard) / "lock"
 
     def slots(self, shard: int) -> Path:
         """Folder of a shard's slot files."""
@@ -170,6 +191,16 @@ class DataFolder:
             raise DataFolderError("datafolder.unreadable", path=str(self.path), detail=error.strerror) from None
         except (ValueError, KeyError, TypeError) as error:
             raise DataFolderError("datafolder.broken", path=str(self.instance_json), detail=repr(error)) from None
+
+    def renew(self, shards: int | None = None) -> None:
+        """Write instance.json anew, with this version's layout and, where given, another number of shards.
+
+        The caller holds the lock.
+        """
+        instance = self.read_instance()
+        fresh = replace(instance, layout=LAYOUT, shards=instance.shards if shards is None else shards)
+        if fresh != instance:
+            write_durably(self.instance_json, json.dumps(asdict(fresh), indent=2).encode() + b"\n")
 
     def _narrow(self, path: Path, mode: int) -> None:
         found = path.stat().st_mode & 0o777

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import zlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
 
 import rfc8785
 
 from andon.config.models import Asset, ColdChain, Oee, Plant, Rule, Template
+from andon.partitioners import PARTITIONERS
 
 PACKML_STATES = (
     "Undefined", "Clearing", "Stopped", "Starting", "Idle", "Suspended", "Execute", "Stopping", "Aborting",
@@ -42,9 +43,10 @@ class SeriesSpec:
 
 @dataclass(frozen=True)
 class PlantModel:
-    """Look-ups over a checked `Plant`. Shard of an asset: pinned, or crc32 of its path modulo shards."""
+    """Look-ups over a checked `Plant`. Shard of an asset: pinned, else as a producer of Kafka chooses from its path."""
 
     config: Plant
+    pins: Mapping[str, int] = field(default_factory=dict)  # of transport.pins
 
     @cached_property
     def templates(self) -> dict[str, Template]:
@@ -74,8 +76,13 @@ class PlantModel:
 
     def shard_of(self, asset: str) -> int:
         """The shard whose log carries this asset."""
-        pinned = self.assets[asset].shard if asset in self.assets else None
-        return pinned if pinned is not None else zlib.crc32(asset.encode()) % self.config.transport.shards
+        own = self.assets[asset].shard if asset in self.assets else None
+        pinned = self.pins.get(asset) if own is None else own
+        if pinned is not None:
+            return pinned
+        transport = self.config.transport
+        choose = PARTITIONERS[transport.kafka.partitioner if transport.kafka else "crc32"]
+        return choose(asset.encode()) % transport.shards
 
     def template_of(self, asset: str) -> Template:
         """The template an asset was declared with."""

@@ -74,12 +74,20 @@ class Messages(Sequence[Message]):
         if isinstance(messages, Messages):
             return messages
         n = len(messages)
-        bodies = [message.body for message in messages]
-        ends = np.fromiter(map(len, bodies), np.int64, n)
-        np.cumsum(ends + 1, out=ends)
         offset = np.fromiter([message.offset for message in messages], np.int64, n)
         received_ns = np.fromiter([message.received_ns for message in messages], np.int64, n)
-        return Messages(b"".join([b"\0".join(bodies), b"\0" if n else b"", TEXT_END]), ends - 1, offset, received_ns)
+        return Messages.of_columns([message.body for message in messages], offset, received_ns)
+
+    @staticmethod
+    def of_columns(bodies: Sequence[bytes], offset: I64, received_ns: I64) -> Messages:
+        """Columns of n bodies with their offsets and stamps.
+
+        >>> Messages.of_columns([b"", b"[1]"], np.array([7, 8]), np.array([5, 6])).ends.tolist()
+        [0, 4]
+        """
+        ends = np.fromiter(map(len, bodies), np.int64, len(bodies))
+        np.cumsum(ends + 1, out=ends)
+        return Messages(b"\0".join([*bodies, TEXT_END]) if bodies else TEXT_END, ends - 1, offset, received_ns)
 
     @staticmethod
     def joined(parts: Sequence[Messages]) -> Messages:
@@ -190,11 +198,15 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """The passing of time as the log saw it; time_ns is the ticker's clock. at_row as in `Event`."""
+    """The passing of time as the log saw it; time_ns is the ticker's clock. at_row as in `Event`.
+
+    since_ns: how long after the tick before it by a clock that nobody sets; None where the ticker did not say.
+    """
 
     time_ns: int
     offset: int
     at_row: int
+    since_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +237,7 @@ class Reason(IntEnum):
     too_large = 12  # message longer than sources.max_message_bytes
     unknown_event = 13  # an event without asset, or of an asset not configured
     poison = 14  # a step failed on this message
+    wrong_partition = 15  # the asset is configured, and belongs to another shard
 
 
 @dataclass(frozen=True, slots=True)

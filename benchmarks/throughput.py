@@ -1,11 +1,12 @@
 """CPU time per million readings of Andon's flow, of orjson per message and of vanilla Bytewax windows, in one run.
 
-    .venv/bin/python benchmarks/throughput.py [--events 1000000] [--peer-events 50000] [--json FILE]
+    .venv/bin/python benchmarks/throughput.py [--events 1000000] [--peer-events 50000] [--no-broker] [--json FILE]
 
 Workload: 99-byte JSON readings, one a message, 1,000 series, 1 % out of order by up to 5 s; tumbling 10 s and hopping
 60/5 s windows. The flow runs inside Bytewax over messages in memory: decoding, checks, ledger, duplicates, journal
 (to a folder in memory), windows, one alarm rule a series, ticks once a second. CPU time of the whole process, best of
-`--repeat`; ratios count, absolute figures depend on the machine and its load.
+`--repeat`; ratios count, absolute figures depend on the machine and its load. From a real broker the same flow reads
+one partition that was filled beforehand, beside confluent-kafka's plain `consume`.
 """
 
 from __future__ import annotations
@@ -19,122 +20,37 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import broker
 import bytewax.operators as op
-import numpy as np
 import orjson
 from bytewax.dataflow import Dataflow
 from bytewax.operators import windowing
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from bytewax.testing import TestingSource, run_main
+from workload import BAD, BATCH, IN_MEMORY, Drop, batches, bodies, events, plant
 
-from andon.config.models import Plant
+from andon.config.deployment import Kafka
 from andon.plant import PlantModel
-from andon.readings import Message, Messages
 from andon.slots import SlotFiles
 from flows.quarantine import Quarantine
+from flows.seeds import Seeds
 from flows.shard import ShardEngine
 from flows.stage import EngineStage
 from flows.writers import DeadLetterPartition, ShardSink
 from sinks.dead_letters import DeadLetterStore
 from sinks.journal import Journal
 from sources.spool_bytewax import Batch
-from sources.ticks import tick_body
 
-ASSETS, TAGS = 100, 10
-START_MS = 1_767_225_600_000
-IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # the journal's folder: no disk is measured here
-RATE = 10_000  # readings per second of event time
-BATCH = 8_192  # what the spool source hands on at most
-TARGETS = {"flow_vs_orjson": ("<=", 1.0), "bytewax_vs_flow": (">=", 60.0), "bad_vs_clean_input": ("<=", 1.25)}
-BAD = (
-    b'{"ts": 1767225600123, "asset": "hall/line001/filler", "tag": "tag01", "value": 2',
-    b'{"ts": 1767225600123, "asset": "hall/line001/filler", "tag": "tag01", "value": "warm", "q": 192, "unit": "Cel"}',
-    b'{"ts": 1767225600123, "asset": "hall/line001/filler", "tag": "tag01", "q": 192, "unit": "Cel"}',
-    b'{"ts": 1767225600123, "asset": "hall/line999/filler", "tag": "tag01", "value": 20.1, "q": 192, "unit": "Cel"}',
-    b'{"ts": 1767225600123, "asset": "hall/line001/filler", "tag": "tag01", "value": 68.2, "q": 192, "unit": "[degF]"}',
-    b'{"ts": "2026-01-01 00:00:00", "asset": "hall/line001/filler", "tag": "tag01", "value": 20.1, "q": 192}',
-    b'{"ts": 2767225600123, "asset": "hall/line001/filler", "tag": "tag01", "value": 20.1, "q": 192, "unit": "Cel"}',
-)  # not JSON, wrong type, missing field, unknown series, unit, naive stamp, stamp in the future
-
-
-def plant(*, detect: bool) -> PlantModel:
-    """100 assets of 10 numeric series, one rule each."""
-    template = {
-        "name": "machine",
-        "series": [
-            {"tag": f"tag{tag:02}", "unit": "Cel", "range": [-50.0, 150.0], "detect": detect} for tag in range(TAGS)
-        ],
-    }
-    return PlantModel(
-        Plant.model_validate(
-            {
-                "schema": 1, "enterprise": {"id": "bench"}, "site": {"id": "bench"},
-                "windows": {"pane_s": 5.0, "sizes_s": [10.0], "hopping_s": [[60.0, 5.0]]},
-                "template": [template],
-                "asset": [{"path": f"hall/line{asset:03}/filler", "template": "machine"} for asset in range(ASSETS)],
-                "rule": [{"id": "hot", "on": "hall/*", "above": 24.0, "delay_s": 30.0, "deadband": 0.5}],
-            }
-        )
-    )  # fmt: skip
-
-
-def events(count: int) -> list[tuple[int, str, str, float]]:
-    """(ts ms, asset, tag, value), 1 % of them up to 5 s late, seeded."""
-    rng = np.random.default_rng(7)
-    time_ms = START_MS + (np.arange(count) * 1000 // RATE)
-    time_ms = time_ms - np.where(rng.random(count) < 0.01, rng.integers(1, 5000, count), 0)
-    asset, tag = rng.integers(0, ASSETS, count), rng.integers(0, TAGS, count)
-    value = np.round(20.0 + rng.normal(0.0, 0.5, count), 4)
-    return [
-        (at, f"hall/line{one:03}/filler", f"tag{two:02}", number)
-        for at, one, two, number in zip(time_ms.tolist(), asset.tolist(), tag.tolist(), value.tolist(), strict=True)
-    ]
-
-
-def bodies(rows: list[tuple[int, str, str, float]]) -> list[bytes]:
-    """One JSON message a reading."""
-    return [
-        orjson.dumps({"ts": at, "asset": asset, "tag": tag, "value": value, "q": 192, "unit": "Cel"})
-        for at, asset, tag, value in rows
-    ]
-
-
-def batches(messages: list[bytes]) -> list[tuple[str, Batch]]:
-    """Batches of 8,192 messages with a tick each second, as the spool would give them."""
-    out: list[tuple[str, Batch]] = []
-    held: list[Message] = []
-    offset = 0
-    for at, body in enumerate(messages):
-        now_ms = START_MS + at * 1000 // RATE
-        if at % RATE == 0:
-            offset += 1
-            held.append(Message(offset, now_ms * 1_000_000, tick_body(now_ms * 1_000_000)))
-        offset += 1
-        held.append(Message(offset, now_ms * 1_000_000, body))
-        if len(held) >= BATCH:
-            out.append(("0000", Batch(0, Messages.of(held))))
-            held = []
-    return [*out, ("0000", Batch(0, Messages.of(held)))] if held else out
-
-
-class Drop(DynamicSink[Any]):
-    """Counts and forgets."""
-
-    class _Part(StatelessSinkPartition[Any]):
-        def write_batch(self, items: list[Any]) -> None:
-            for _, outputs in items:
-                Drop.windows += len(outputs.windows)
-                Drop.readings += outputs.readings
-
-    windows = readings = 0
-
-    def build(self, step_id: str, worker_index: int, worker_count: int) -> StatelessSinkPartition[Any]:
-        return self._Part()
+TARGETS = {
+    "flow_vs_orjson": ("<=", 1.0), "bytewax_vs_flow": (">=", 60.0), "bad_vs_clean_input": ("<=", 1.25),
+    "gather_flow_vs_consume": ("<=", 2.5),
+}  # fmt: skip
 
 
 class Forget(DynamicSink[Any]):
@@ -160,9 +76,9 @@ def andon_flow(model: PlantModel, items: list[tuple[str, Batch]], folder: Path) 
 
     flow = Dataflow("bench")
     batches_in = op.input("in", flow, TestingSource(items, batch_size=1))
-    outputs = op.stateful_batch("engine", batches_in, lambda state: EngineStage(state, open_shard))
+    outputs = op.stateful_batch("engine", batches_in, lambda state: EngineStage(state, open_shard, lambda _shard: None))
     op.output("out", outputs, Drop())
-    op.output("dead-letters", outputs, ShardSink([0], dead_letters))
+    op.output("dead-letters", outputs, ShardSink([0], Seeds({}), dead_letters))
     return flow
 
 
@@ -240,13 +156,13 @@ def flow_of(model: PlantModel, items: list[tuple[str, Batch]]) -> Callable[[], o
     return run
 
 
-def contenders(options: argparse.Namespace) -> list[Contender]:
+def contenders(options: argparse.Namespace, rows: list[bytes], section: Kafka | None) -> list[Contender]:
     """Everything that is compared."""
-    rows = bodies(events(options.events))
     dirty = [BAD[at // 10 % len(BAD)] if at % 10 == 9 else row for at, row in enumerate(rows)]
     clean, good, peer = batches(rows), len(rows) * 9 // 10, rows[: options.peer_events]
     plain, scored = plant(detect=False), plant(detect=True)
-    return [
+    rounds = options.repeat
+    those = [
         Contender("orjson_per_message", lambda: parse_all(rows), len(rows), options.repeat),
         Contender("orjson_dropped_at_once", lambda: parse_each(rows), len(rows), options.repeat),
         Contender("flow", flow_of(plain, clean), len(rows), options.repeat),
@@ -254,6 +170,10 @@ def contenders(options: argparse.Namespace) -> list[Contender]:
         Contender("flow_with_10_percent_bad", flow_of(plain, batches(dirty)), good, options.repeat),
         Contender("bytewax_windows", lambda: run_main(bytewax_flow(peer)), len(peer), 1),
     ]
+    if section is None:
+        return those
+    from_broker = broker.contenders(plain, clean, section)
+    return [*those, *(Contender(name, run, len(rows), rounds) for name, run in from_broker.items())]
 
 
 def measure(options: argparse.Namespace) -> dict[str, float]:
@@ -262,13 +182,15 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
     Contenders take turns in every round, so that a machine that is busy for a while is busy for all of them.
     """
     best: dict[str, float] = {}
-    those = contenders(options)
-    cpu_s(those[3].run)  # compiled code comes from the cache from here on
-    gc.freeze()  # as the flow's process does
-    for number in range(options.repeat):
-        for one in those:
-            if number < one.rounds:
-                best[one.name] = min(best.get(one.name, float("inf")), cpu_s(one.run) / one.count * 1e6)
+    rows = bodies(events(options.events))
+    with broker.filled(batches(rows)) if not options.no_broker else nullcontext() as section:
+        those = contenders(options, rows, section)
+        cpu_s(those[3].run)  # compiled code comes from the cache from here on
+        gc.freeze()  # as the flow's process does
+        for number in range(options.repeat):
+            for one in those:
+                if number < one.rounds:
+                    best[one.name] = min(best.get(one.name, float("inf")), cpu_s(one.run) / one.count * 1e6)
     return best
 
 
@@ -278,6 +200,7 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--peer-events", type=int, default=50_000, help="Bytewax's cost grows with it")
     parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--no-broker", action="store_true", help="leave out what needs Kafka (`make servers`)")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     figures = {name: round(value, 4) for name, value in measure(options).items()}
@@ -290,6 +213,12 @@ def main() -> int:
         "bytewax_vs_flow": figures["bytewax_windows"] / figures["flow"],
         "bad_vs_clean_input": figures["flow_with_10_percent_bad"] / figures["flow"],
     }
+    shares: dict[str, float] = {}
+    if "broker_flow" in figures:
+        ratios["gather_flow_vs_consume"] = figures["broker_flow"] / figures["broker_raw_consume"]
+        ratios["flow_vs_consume"] = figures["broker_flow_plain"] / figures["broker_raw_consume"]
+        shares = broker.shares(figures)
+        print("of the flow from the broker: " + ", ".join(f"{name} {share:.0%}" for name, share in shares.items()))
     missed = 0
     for name, ratio in ratios.items():
         sign, target = TARGETS.get(name, ("", 0.0))
@@ -300,7 +229,7 @@ def main() -> int:
     if options.json:
         head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
         host = {"machine": platform.machine(), "python": platform.python_version(), "load": os.getloadavg()}
-        result = {"ratios": ratios, "figures": figures, "host": host, "commit": head.stdout.strip()}
+        result = {"ratios": ratios, "figures": figures, "shares": shares, "host": host, "commit": head.stdout.strip()}
         options.json.write_text(json.dumps(result, indent=2))
     return 1 if missed else 0
 

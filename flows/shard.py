@@ -27,6 +27,7 @@ from detectors.robust import RobustDetector
 from flows.conflicts import ConflictWatch
 from flows.context import ProductionContext
 from flows.figures import FigureBoard, figure_specs
+from flows.logclock import LogClock
 from flows.retention import JournalRetention
 from flows.revisions import Corrections
 from flows.touched import Touched
@@ -61,6 +62,7 @@ class ShardEngine:
         self._conflicts = ConflictWatch(self.dictionary.spec)
         self._ledger = Ledger()
         self._context = ProductionContext()
+        self._clock = LogClock()
         self._touched = Touched()
         self._retention = JournalRetention(
             journal, config.retention.journal_d * 86_400, config.time.future_s, config.windows.longest_s
@@ -135,7 +137,8 @@ class ShardEngine:
         self._retention.judge(rows.series, rows.time_ns, verdict)
         usable = (rows.status != Status.BAD) & (verdict != DUPLICATE) & (verdict != TOO_OLD)
         score = self._score(rows, usable & (verdict == AHEAD))
-        windows, closed_ns = self._windows.step(rows.time_ns, rows.series, rows.value, usable, score, rows.received_ns)
+        received_ns = self._clock.received(rows.received_ns)
+        windows, closed_ns = self._windows.step(rows.time_ns, rows.series, rows.value, usable, score, received_ns)
         self._out.windows.append(windows)
         late = usable & (rows.time_ns < closed_ns)
         self._count(rows, verdict, usable, late)
@@ -147,13 +150,20 @@ class ShardEngine:
             late, verdict = late[accepted], verdict[accepted]
         self.journal.append(rows, closed_ns, self._ticks)
         if (clashes := verdict == CONFLICT).any():
-            self._conflicts.note(rows.rows(clashes))
+            self._conflicts.note(self._by_the_clock(rows.rows(clashes)))
         if late.any():
             self._corrections.note(rows.series[late], rows.time_ns[late], closed_ns[late])
             self._figures.note_late(rows.series[late], rows.time_ns[late])
         self._touched.add(rows, score, verdict == AHEAD)
         self._out.readings += len(rows)
-        self._out.changes += [self._with_evidence(change) for change in self._conditions.step(rows, score)]
+        changes = self._conditions.step(self._by_the_clock(rows), score)
+        self._out.changes += [self._with_evidence(change) for change in changes]
+
+    def _by_the_clock(self, rows: Readings) -> Readings:
+        """The rows with receive times that can be compared with the ticks' passing of time."""
+        if not self._clock.correction_ns:
+            return rows
+        return replace(rows, received_ns=self._clock.received(rows.received_ns))
 
     def _score(self, rows: Readings, live: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Anomaly score of rows that move a scored series forward, NaN for all others."""
@@ -204,15 +214,15 @@ class ShardEngine:
     def _tick(self, tick: Tick) -> None:
         """Time passed: close what is silent, publish corrections, figures and the ledger, complete delays."""
         self._ticks += 1
-        out = self._out
-        out.windows.append(self._windows.tick(tick.time_ns))
+        out, passed_ns = self._out, self._clock.tick(tick)
+        out.windows.append(self._windows.tick(passed_ns))
         out.windows.append(self._corrections.take())
         out.figures += self._figures.tick(
             self._ticks, self._windows.newest_ns, self._windows.closed_ns, self._windows.seen
         )
-        changes = self._conditions.tick(tick.time_ns, tick.offset)
+        changes = self._conditions.tick(passed_ns, tick.offset)
         out.changes += [self._with_evidence(change) for change in changes]
-        out.changes += self._conflicts.tick(tick.time_ns, tick.offset)  # no evidence to gather: the ledger counts them
+        out.changes += self._conflicts.tick(passed_ns, tick.offset)  # no evidence to gather: the ledger counts them
         ledger = self._ledger.take(tick.offset)
         if ledger is not None:
             out.ledger.append(ledger)
@@ -253,6 +263,7 @@ class ShardEngine:
         """Make the journal and all state durable; returns what the recovery store keeps."""
         position = self.journal.flush()
         parts = {name: part.snapshot() for name, part in self._parts().items()}
+        parts["clock"] = self._clock.snapshot()
         parts["engine"] = (self._ticks, self._watermark_ns, self._detects.tobytes())
         # The slot is named with its hash by the recovery store, in a folder that only the service can write.
         state = (LAYOUT, self.shard, position, self._slots.write(pickle.dumps(parts, protocol=5)))
@@ -277,6 +288,8 @@ class ShardEngine:
         self._paths = self._all_paths()
         for series, spec in enumerate(self.dictionary.specs):
             self._figures.bind(series, spec.asset, spec.tag)
+        if "clock" in parts:  # state of a version before it had one goes on as from a first tick
+            self._clock.restore(parts["clock"])
         self._ticks, self._watermark_ns, detects = parts["engine"]
         self._detects = np.frombuffer(detects, np.bool_).copy()
 

@@ -22,12 +22,19 @@ Opened = tuple[ShardEngine, Quarantine]
 class EngineStage(StatefulBatchLogic[Batch, ShardOutputs, State | None]):
     """One shard's engine inside Bytewax.
 
-    open_shard(number) makes an engine with empty state and the shard's quarantine. State is kept at the end of the
-    input, so a stop drains and a start goes on. A failing message: see flows/quarantine.py.
+    open_shard(number) makes an engine with empty state and the shard's quarantine; seed(number) is where a shard goes
+    on that the recovery store does not know. State is kept at the end of the input, so a stop drains and a start goes
+    on. A failing message: see flows/quarantine.py.
     """
 
-    def __init__(self, state: State | None, open_shard: Callable[[int], Opened]) -> None:
+    def __init__(
+        self,
+        state: State | None,
+        open_shard: Callable[[int], Opened],
+        seed: Callable[[int], State | None] = lambda _shard: None,
+    ) -> None:
         self._open_shard = open_shard
+        self._seed = seed
         self._opened: Opened | None = None
         if state is not None:
             self._open(state[1], state)
@@ -36,7 +43,7 @@ class EngineStage(StatefulBatchLogic[Batch, ShardOutputs, State | None]):
         """One `ShardOutputs` a portion of a batch."""
         outputs = []
         for batch in values:
-            engine, quarantine = self._opened or self._open(batch.shard, None)
+            engine, quarantine = self._opened or self._open(batch.shard, self._seed(batch.shard))
             outputs += [self._step(engine, quarantine, part) for part in quarantine.portions(batch.messages)]
         return outputs, StatefulBatchLogic.RETAIN
 

@@ -16,6 +16,7 @@ from andon.outputs import ShardOutputs
 from andon.readings import DeadLetters
 from andon.records import SYSTEM_FLOW, Records
 from flows.retention import Horizon
+from flows.seeds import Seeds
 from sinks.dead_letters import DeadLetterStore
 from sinks.history import HistoryWriter
 from sources.spool_bytewax import shard_key
@@ -105,14 +106,22 @@ class RecordsPartition(StatefulSinkPartition[ShardOutputs, None]):
     def snapshot(self) -> None:
         """Nothing: alarm keys make a replay harmless."""
 
+    def close(self) -> None:
+        """Let the connections go; another shard of the flow that is not done yet opens them again."""
+        self._records.close()
+
 
 class ShardSink(FixedPartitionedSink[ShardOutputs, S]):
-    """One partition a shard, built by `build(shard, resume state)`."""
+    """One partition a shard, built by `build(shard, state)` from the recovery store's state, else the seed."""
 
     def __init__(
-        self, shards: Sequence[int], build: Callable[[int, S | None], StatefulSinkPartition[ShardOutputs, S]]
+        self,
+        shards: Sequence[int],
+        seeds: Seeds,
+        build: Callable[[int, S | None], StatefulSinkPartition[ShardOutputs, S]],
     ) -> None:
         self._shards = {shard_key(shard): shard for shard in shards}
+        self._seeds = seeds
         self._build = build
 
     def list_parts(self) -> list[str]:
@@ -125,4 +134,5 @@ class ShardSink(FixedPartitionedSink[ShardOutputs, S]):
 
     def build_part(self, step_id: str, for_part: str, resume_state: S | None) -> StatefulSinkPartition[ShardOutputs, S]:
         """Build or resume a shard's writer."""
-        return self._build(self._shards[for_part], resume_state)
+        state = self._seeds.get(step_id, for_part) if resume_state is None else resume_state
+        return self._build(self._shards[for_part], state)

@@ -177,6 +177,9 @@ def _tick(  # type: ignore[no-untyped-def]
         if out.shape[0] - at < worst:
             return key, at
         state = states[key]
+        # A row that is ahead of the tick came between it and the one before; after a clock was set back, far ahead.
+        state.arrived_ns = min(state.arrived_ns, tick_ns)
+        state.newest_received_ns = min(state.newest_received_ns, tick_ns)
         if state.seen == 0 or tick_ns - state.arrived_ns < idle_ns:
             continue
         own_ns = state.newest_ns + (tick_ns - state.newest_received_ns)

@@ -25,7 +25,8 @@ VENDORED = ROOT / "dashboards" / "static" / "vendor"
 STATED: dict[str, str] = {"bytewax": "Apache-2.0"}
 
 # LGPL packages that may be used as they are, each with the reason.
-LGPL_ALLOWED: dict[str, str] = {}
+_PSYCOPG = "the driver for records on PostgreSQL, used unchanged as a library of its own that can be replaced in place"
+LGPL_ALLOWED: dict[str, str] = {"psycopg": _PSYCOPG, "psycopg-binary": _PSYCOPG}
 
 GPL = re.compile(r"\bA?GPL\b|\bA?GPL[v-]|GNU (Affero )?General Public", re.IGNORECASE)
 LGPL = re.compile(r"\bLGPL|Lesser General Public", re.IGNORECASE)

@@ -16,9 +16,7 @@ import hashlib
 import json
 import os
 import shutil
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,14 +26,10 @@ from andon.clock import Clock
 from andon.datafolder import LAYOUT, DataFolder, write_durably
 from andon.errors import DataFolderError
 from andon.readings import NS_PER_S
+from service.backup_copy import copy_state_and_log, copy_tree
 
 FORMAT = 1
-ORDER = ("journal", "dead-letters", "history", "records")  # after state and spool
-SQLITE_MAGIC = b"SQLite format 3\x00"
-SKIPPED = ("-wal", "-shm", "-journal", ".new", "lock")
-NOT_KEPT = ("alive", "metrics")  # of running processes, worth nothing to the next
-TRIES = 20
-SNAPSHOTS_KEPT = 3  # a slot is used again when none of the last four snapshots names it
+ORDER = ("journal", "dead-letters", "history", "records", "out")  # after state and spool
 
 Progress = Callable[[str], None]
 
@@ -65,8 +59,13 @@ class Manifest:
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
 
-def back_up(folder: DataFolder, target: Path, clock: Clock, progress: Progress = lambda _: None) -> Manifest:
+def back_up(
+    folder: DataFolder, target: Path, clock: Clock, progress: Progress = lambda _: None,
+    more: Callable[[Path], None] = lambda _: None,
+) -> Manifest:  # fmt: skip
     """Copy a data folder, running or not, into a new or empty folder; returns the manifest.
+
+    more: adds what is kept elsewhere to the copied data folder, after state and anchors.
 
     SQLite files are copied by SQLite's backup API: each is one state of its database. Raises DataFolderError.
     """
@@ -77,10 +76,11 @@ def back_up(folder: DataFolder, target: Path, clock: Clock, progress: Progress =
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     target.chmod(0o700)
     progress("state, spool")
-    _copy_state_and_log(folder.path, data)
+    copy_state_and_log(folder.path, data)
     for part in ORDER:
         progress(part)
-        _copy_tree(folder.path / part, data / part)
+        copy_tree(folder.path / part, data / part)
+    more(data)
     shutil.copyfile(folder.instance_json, data / folder.instance_json.name)
     files = tuple(_entry(data, path) for path in sorted(data.rglob("*")) if path.is_file())
     made = datetime.fromtimestamp(clock.now_ns() // NS_PER_S, UTC).isoformat()
@@ -139,102 +139,6 @@ def _move_away(target: Path) -> Path | None:
         number += 1
     target.rename(kept)
     return kept
-
-
-def _copy_tree(source: Path, target: Path) -> None:
-    """Copy a part until no file came, went or was cut off while it was copied; what went later stays in the copy."""
-    for _ in range(TRIES):
-        before = _names(source)
-        whole = all(_copy_file(source / name, target / name) for name in before)
-        if whole and _names(source) == before:
-            return
-    raise DataFolderError("backup.unsteady", path=str(source))
-
-
-def _copy_state_and_log(source: Path, target: Path) -> None:
-    """State and log, shard by shard: shards have nothing in common, and the shorter a copy the steadier its source."""
-    parts = [path for part in ("state", "spool") if (source / part).exists() for path in (source / part).iterdir()]
-    for shard in sorted({path.name for path in parts if path.is_dir() and path.name not in NOT_KEPT}):
-        _copy_shard(source, target, shard)
-    for path in parts:
-        if path.is_file() and not path.name.endswith(SKIPPED):
-            _copy_file(path, target / path.relative_to(source))
-
-
-def _copy_shard(source: Path, target: Path, shard: str) -> None:
-    """State of a shard, and its log from before the state's position to now without a hole."""
-    log, copied = source / "spool" / shard, target / "spool" / shard
-    for _ in range(TRIES):
-        at_start = set(_names(log))
-        _copy_state(source / "state" / shard, target / "state" / shard)
-        _copy_tree(log, copied)
-        # Segments go oldest first: with those of the start still there, none in between is missing or cut short.
-        if at_start <= set(_names(log)):
-            return
-        shutil.rmtree(copied)
-    raise DataFolderError("backup.unsteady", path=str(log))
-
-
-def _copy_state(source: Path, target: Path) -> None:
-    """Recovery stores first, then the slot files they name, before those are used again."""
-    for _ in range(TRIES):
-        if target.exists():
-            shutil.rmtree(target)
-        for name in (name for name in _names(source) if "/recovery/" in f"/{name}"):
-            _copy_file(source / name, target / name)
-        for name in (name for name in _names(source) if "/recovery/" not in f"/{name}"):
-            _copy_file(source / name, target / name)
-        if all(_newest_epoch(source / name) - _newest_epoch(target / name) <= SNAPSHOTS_KEPT
-               for name in _names(target) if "/recovery/" in f"/{name}"):  # fmt: skip
-            return
-    raise DataFolderError("backup.unsteady", path=str(source))
-
-
-def _newest_epoch(path: Path) -> int:
-    """Epoch of the newest snapshot in a recovery store; 0 where there is none."""
-    if not _is_sqlite(path):
-        return 0
-    with closing(_open(path)) as db:
-        if not db.execute("select 1 from sqlite_master where name = 'snaps'").fetchone():
-            return 0
-        return int(db.execute("select coalesce(max(snap_epoch), 0) from snaps").fetchone()[0])
-
-
-def _names(folder: Path) -> list[str]:
-    if not folder.exists():
-        return []
-    files = [path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(SKIPPED)]
-    names = [path.relative_to(folder) for path in files]
-    return sorted(str(name) for name in names if name.parts[0] not in NOT_KEPT)
-
-
-def _copy_file(source: Path, target: Path) -> bool:
-    """Copy one file; False when it went away meanwhile, and then nothing of it is left in the copy."""
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        if _is_sqlite(source):
-            beside = target.with_name(target.name + ".new")
-            beside.unlink(missing_ok=True)
-            with closing(_open(source)) as old, closing(sqlite3.connect(beside)) as new:
-                old.backup(new)
-                new.execute("pragma journal_mode=delete")  # one file, no WAL beside it
-            beside.replace(target)
-        else:
-            shutil.copyfile(source, target)
-    except (FileNotFoundError, sqlite3.OperationalError):
-        if source.exists():
-            raise
-        return False
-    return True
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=10.0)
-
-
-def _is_sqlite(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC
 
 
 def _entry(data: Path, path: Path) -> Entry:

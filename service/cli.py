@@ -9,10 +9,46 @@ import typer
 
 from andon import __version__
 from andon.logs import set_up_logs
-from service.commands import audit, backup, check, dead_letters, demo, doctor, init, replay, restore, run, upgrade, user
+from service.commands import (
+    audit,
+    backup,
+    check,
+    dashboards,
+    dead_letters,
+    demo,
+    doctor,
+    forward,
+    influx,
+    init,
+    replay,
+    restore,
+    run,
+    state,
+    topics,
+    upgrade,
+    user,
+)
 from service.terminal import group
 
-COMMANDS = (demo, init, check, run, replay, dead_letters, doctor, user, audit, backup, restore, upgrade)
+COMMANDS = (
+    demo,
+    init,
+    check,
+    run,
+    replay,
+    dead_letters,
+    dashboards,
+    doctor,
+    forward,
+    influx,
+    user,
+    audit,
+    backup,
+    restore,
+    state,
+    topics,
+    upgrade,
+)
 
 
 def build_app() -> typer.Typer:

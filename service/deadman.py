@@ -24,10 +24,13 @@ from andon.locks import Exclusive
 from andon.logs import set_up_logs
 from andon.process import exit_status_of
 from andon.readings import NS_PER_S
-from andon.records import SYSTEM_SUPERVISOR, AlarmRecord, Records
+from andon.records import SYSTEM_SUPERVISOR, AlarmRecord, Records, open_site_records
+from flows.workers import read_layout
+from service.log_watch import LogWatch, watch_logs
 from service.options import parser, stop_on_signals
 from service.parts import read_parts
 from service.stores_watch import StoresWatch, levels
+from service.supervisor import senders
 
 SILENT_S = 20.0  # longer than a restart takes, shorter than anybody should be left without alarms
 STARTING_S = 60.0  # a cold start compiles; nobody is called for it
@@ -81,7 +84,9 @@ class DeadMan:
 
 
 def _change(part: str, start_ns: int, now_ns: int, cleared_ns: int | None) -> ConditionChange:
-    out_s = (now_ns - start_ns) / NS_PER_S
+    if cleared_ns is not None:
+        cleared_ns = max(cleared_ns, start_ns)  # the clock may have been set back meanwhile
+    out_s = max(0, now_ns - start_ns) / NS_PER_S
     return ConditionChange(
         kind="raised" if cleared_ns is None else "cleared", asset=f"{ASSETS}{part}", tag="alive", rule_id=RULE,
         rule_version="1", raises="none", priority="critical", condition="stale", limit=SILENT_S, unit="s",
@@ -90,13 +95,9 @@ def _change(part: str, start_ns: int, now_ns: int, cleared_ns: int | None) -> Co
     )  # fmt: skip
 
 
-def expected_parts(shards: int, *, sender: bool) -> list[str]:
-    """Parts that give signs of life.
-
-    >>> expected_parts(2, sender=True)
-    ['flow-0', 'flow-1', 'sender']
-    """
-    return [f"flow-{shard}" for shard in range(shards)] + (["sender"] if sender else [])
+def expected_parts(plant: Plant, workers: int) -> list[str]:
+    """Parts that give signs of life: flow-0 ... and the senders that are configured."""
+    return [*(f"flow-{worker}" for worker in range(workers)), *senders(plant)]
 
 
 def watch(data: DataFolder, records: Records, man: DeadMan, clock: Clock) -> None:
@@ -138,19 +139,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     data = DataFolder(options.data)
     data.open(plant.site.id)
     held = Exclusive(data.process_lock("dead-man"))  # two of them would raise two alarms
-    man = DeadMan(expected_parts(plant.transport.shards, sender=plant.erp is not None))
+    layout = read_layout(data)  # the supervisor made it before it started anybody
+    man = DeadMan(expected_parts(plant, layout.workers if layout else 0))
     clock = SystemClock()
-    stores = StoresWatch()
+    stores, logs = StoresWatch(), LogWatch(plant.transport.shards)
     stop.wait(STARTING_S)
-    with Records(data.records_db, plant.site.id, clock, zone=plant.site.timezone) as records:
+    with open_site_records(plant, data, stop, clock=clock) as records:
         left_open = records.alarms(open_only=True, limit=MOST_ALARMS)
         man.take_over(left_open)
         stores.take_over(left_open)
+        logs.take_over(left_open)
         looks = 0
         while not stop.is_set():
             watch(data, records, man, clock)
             if looks % STORES_EVERY == 0:
                 watch_stores(data, plant, records, stores, clock)
+                if plant.transport.kind == "kafka":
+                    watch_logs(data, plant, records, logs, clock)
             looks += 1
             stop.wait(EVERY_S)
     held.release()

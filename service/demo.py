@@ -11,12 +11,12 @@ import json
 import re
 import secrets
 import socket
-import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from andon.clock import SystemClock
@@ -24,20 +24,24 @@ from andon.config.load import load_plant
 from andon.datafolder import DataFolder
 from andon.errors import DataFolderError
 from andon.readings import NS_PER_S
-from andon.records import SYSTEM_SUPERVISOR, Records
+from andon.records import SYSTEM_SUPERVISOR, site_records
+from flows.workers import arrange, workers_for
+from service.demo_report import report_of
+from service.demo_windows import WindowsCompared
 from service.options import clock_arguments
 from service.rules import register_rules
+from service.servers.base import free_port
 from service.supervisor import Part, Supervisor, python, site_parts
-from simulators.checker import Report, check
+from simulators.checker import Report
 from simulators.runner import sent_until_ns
 from simulators.truth import PLANT_TOML, demo_plant, truth
-from sinks.dead_letters import DeadLetterStore
 from sinks.history import HistoryReader
 from sources.spool import Spool
 
 POLL_S = 0.2
 DRAIN_S = 60.0
 LAST_TICKS_S = 1.5  # the ledger's last counts leave with the ticks after the last rows
+Shape = Literal["embedded", "plant"]  # what stands in for Kafka and InfluxDB: nothing, or they themselves
 ERP_URL = re.compile(r'^url = "http://127\.0\.0\.1:\d+".*$', re.MULTILINE)
 
 
@@ -51,6 +55,8 @@ class Settings:
     port: int
     seconds: float | None = None
     faults: bool = True
+    on: Shape = "embedded"
+    check: bool = False  # whether `report` and `compared` will be asked for
     erp_key: bool = True  # False: the stub ERP takes everything as new; what a demo without our protection would show
 
 
@@ -61,6 +67,7 @@ class Story:
     seed: int
     faults: bool
     start_ns: int
+    on: Shape = "embedded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +97,15 @@ class Demo:
         self.origin_ns = max(self._sent_until_ns().values())
         self._clock = clock_arguments(self.origin_ns, wall_ns, settings.speed)
         self.history = HistoryReader([self.data.history_db(shard) for shard in range(self.shards)])
-        self.records = Records(self.data.records_db, self.plant.config.site.id, SystemClock(),
-                               zone=self.plant.config.site.timezone).open()  # fmt: skip
+        self.records = site_records(self.plant.config, self.data).open()
         register_rules(self.plant, self.records)
-        self.supervisor = Supervisor(self.data, self._parts())
+        self.workers = workers_for(self.plant.config.transport)
+        self.supervisor = Supervisor(self.data, [])
+
+    @property
+    def edge(self) -> DataFolder:
+        """Into whose spools the devices send."""
+        return self.data
 
     @property
     def _config(self) -> Path:
@@ -110,24 +122,29 @@ class Demo:
         if not secret.exists():
             secret.write_text("whsec_" + base64.b64encode(secrets.token_bytes(32)).decode())
             secret.chmod(0o600)
-        self._config.write_text(text, encoding="utf-8")
+        self._config.write_text(self.configured(text), encoding="utf-8")
+
+    def configured(self, text: str) -> str:
+        """The last word on plant.toml."""
+        return text
 
     def _story(self) -> Story:
         """The story of this folder; DataFolderError when it is another one's."""
         asked, path = self.settings, self.data.path / "state" / "demo.json"
         if path.exists():
             story = Story(**json.loads(path.read_text()))
-            if (story.seed, story.faults) != (asked.seed, asked.faults):
+            if (story.seed, story.faults, story.on) != (asked.seed, asked.faults, asked.on):
+                options = f"{'' if story.faults else ' --no-faults'}{'' if story.on == 'embedded' else ' --on plant'}"
                 raise DataFolderError(
-                    "demo.other_story", path=str(self.data.path), seed=story.seed,
-                    faults="" if story.faults else " --no-faults",
+                    "demo.other_story", path=str(self.data.path), seed=story.seed, options=options
                 )  # fmt: skip
             return story
-        story = Story(asked.seed, asked.faults, time.time_ns() // NS_PER_S * NS_PER_S)
+        story = Story(asked.seed, asked.faults, time.time_ns() // NS_PER_S * NS_PER_S, asked.on)
         path.write_text(json.dumps(asdict(story)))
         return story
 
-    def _parts(self) -> list[Part]:
+    def parts(self) -> list[Part]:
+        """The processes of the site, the devices and the stub ERP."""
         data, settings, story = self.settings.data, self.settings, self.story
         stub = python(
             "sinks.erp.stub", "--port", self._erp_port, "--db", data / "erp.db", "--secret-file", data / "erp-secret",
@@ -135,15 +152,25 @@ class Demo:
         )  # fmt: skip
         until = [] if settings.seconds is None else ["--until-ns", self.until_ns]
         devices = python(
-            "simulators.runner", "--data", data, "--seed", story.seed, "--start-ns", story.start_ns, *self._clock,
-            *until, *([] if story.faults else ["--no-faults"]),
+            "simulators.runner", "--data", self.edge.path, "--seed", story.seed, "--start-ns", story.start_ns,
+            *self._clock, *until, *([] if story.faults else ["--no-faults"]),
         )  # fmt: skip
         parts = [
             Part("web", [*part.argv, "--port", str(settings.port), "--no-idle-lock"], part.stop_order)
             if part.name == "web" else part
-            for part in site_parts(self._config, data, self.shards, self._clock, sender=True)
+            for part in site_parts(self._config, data, self.plant.config, self.workers, self._clock)
         ]  # fmt: skip
         return [Part("erp", stub, 4), Part("devices", devices, 0, once=True), *parts]
+
+    def start(self) -> None:
+        """Start every part. The caller holds the folder's lock."""
+        arrange(self.data, self.workers, self.plant.config.transport)
+        self.supervisor.start()
+        self.start_servers()
+        self.supervisor.add(self.parts())
+
+    def start_servers(self) -> None:
+        """What must be there before the parts are."""
 
     @property
     def until_ns(self) -> int:
@@ -159,6 +186,10 @@ class Demo:
         """The control room's address with a token that logs in once."""
         token = self.records.issue_one_time_token(SYSTEM_SUPERVISOR)
         return f"http://127.0.0.1:{self.settings.port}/?token={token}"
+
+    def servers(self) -> dict[str, str]:
+        """Addresses of the servers started beside the site, by the code of the sentence that names them."""
+        return {}
 
     def progress(self) -> Progress:
         """Counts so far, from the stores."""
@@ -179,79 +210,50 @@ class Demo:
 
     def finish(self, say: Callable[[str], None] = lambda _: None) -> None:
         """Stop the devices, let everything they sent come through, then stop the rest."""
-        supervisor = self.supervisor
         say("demo.draining")
-        supervisor.stop(["devices"])
-        self._wait(lambda: False, LAST_TICKS_S)
-        supervisor.stop(["ticker"])
-        self._wait(self._consumed, DRAIN_S)
-        self._wait(lambda: not self.progress().waiting, DRAIN_S)
-        supervisor.stop()
+        self.drain()
+        self.supervisor.stop()
+
+    def drain(self) -> None:
+        """Stop the devices and let everything they sent come through."""
+        self.supervisor.stop(["devices"])
+        self.wait(lambda: False, LAST_TICKS_S)
+        self.supervisor.stop(["ticker"])
+        self.wait(self.consumed, DRAIN_S)
+        self.wait(lambda: not self.progress().waiting, DRAIN_S)
 
     def close(self) -> None:
         """Let the files go."""
         self.history.close()
         self.records.close()
 
-    def _wait(self, ready: Callable[[], bool], limit_s: float) -> None:
+    def compared(self) -> WindowsCompared | None:
+        """InfluxDB against the local history, after `finish`; None where there is none or `check` was not asked for."""
+        return None
+
+    def wait(self, ready: Callable[[], bool], limit_s: float) -> None:
+        """Look after the parts until something is so, or the time is over."""
         deadline = time.monotonic() + limit_s
         while not ready() and time.monotonic() < deadline:
             self.supervisor.poll()
             time.sleep(POLL_S)
 
-    def _consumed(self) -> bool:
+    def consumed(self) -> bool:
+        """Whether the flows have read all that was sent."""
         done = {mark.shard: mark.last_offset for mark in self.history.marks()}
-        return all(done.get(shard, 0) >= self._spool(shard).last_offset() for shard in range(self.shards))
+        return all(done.get(shard, 0) >= self.spool(shard).last_offset() for shard in range(self.shards))
 
-    def _spool(self, shard: int) -> Spool:
-        return Spool(self.data.spool(shard), shard, SystemClock())
+    def spool(self, shard: int) -> Spool:
+        """The queue that the devices of a shard send into."""
+        return Spool(self.edge.spool(shard), shard, SystemClock())
 
     def _sent_until_ns(self) -> dict[int, int]:
-        return {shard: sent_until_ns(self._spool(shard), self.story.start_ns) for shard in range(self.shards)}
+        return {shard: sent_until_ns(self.spool(shard), self.story.start_ns) for shard in range(self.shards)}
 
     def report(self) -> Report:
         """What came of everything sent so far, against the simulators' own truth. Run it after `finish`."""
         told = truth(self.story.seed, self.story.start_ns, self._sent_until_ns(), faults=self.story.faults)
-        keep = self.plant.config.retention
-        dead: dict[str, int] = {}
-        for shard in range(self.shards):
-            store = DeadLetterStore(self.data.dead_letters_db(shard), shard, keep.dead_letters_mb, keep.dead_letters_d)
-            for reason, count in store.counts().items():
-                dead[reason] = dead.get(reason, 0) + count
-        return check(
-            told,
-            [_alarm_row(alarm) for alarm in self.records.alarms(limit=1_000_000)],
-            erp_records(self.settings.data / "erp.db"),
-            [_ledger_row(row) for row in self.history.ledger()],
-            dead,
-            windows=self.history.window_count(),
-        )
-
-
-def erp_records(path: Path) -> list[dict[str, object]]:
-    """Every record of the stub ERP, as its own database has it."""
-    with sqlite3.connect(path) as db:
-        return [
-            {"key": key, "kind": kind, "number": number}
-            for key, kind, number in db.execute("select external_key, kind, number from record order by id")
-        ]
-
-
-def _alarm_row(alarm: object) -> dict[str, object]:
-    names = ("key", "asset", "tag", "rule_id", "raises", "start_ns")
-    return {name: getattr(alarm, name) for name in names}
-
-
-def _ledger_row(row: object) -> tuple[object, ...]:
-    names = ("asset", "tag", "received", "counted", "late", "duplicate", "bad", "dead", "conflict")
-    return tuple(getattr(row, name) for name in names)
-
-
-def free_port() -> int:
-    """A port of the loopback interface that nobody uses just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        return report_of(told, self.plant, self.data, self.records, self.history, self.settings.data / "erp.db")
 
 
 def port_is_free(port: int, host: str = "127.0.0.1") -> bool:

@@ -13,10 +13,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import operators
@@ -25,16 +24,17 @@ from andon.clock import SystemClock
 from andon.config.load import load_plant
 from andon.datafolder import LAYOUT, DataFolder
 from andon.errors import AndonError, ConfigError
-from andon.i18n import translate
 from andon.readings import NS_PER_S
 from andon.secrets import read_secret
+from service.clock_gate import RELEASED_NS
+from service.findings import Finding, Status
+from service.findings import finding as _finding
+from service.health_records import records
 
 if TYPE_CHECKING:
     from andon.plant import PlantModel
 
-Status = Literal["ok", "warn", "fail"]
 LIBRARIES = ("bytewax", "numba", "numpy", "pyarrow", "sqlalchemy", "fastapi", "pydantic")
-RELEASED_NS = 1_767_225_600 * NS_PER_S  # 2026-01-01: a clock before this program was written is wrong
 LATEST_NS = RELEASED_NS + 30 * 366 * 86_400 * NS_PER_S
 FREE_WARN, FREE_FAIL = 5_000_000_000, 500_000_000  # bytes
 SQLITE_LEAST = (3, 35, 0)
@@ -42,26 +42,8 @@ REACH_S = 3.0
 TIME_ERROR = 5  # adjtimex(2): clock not synchronised
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one check found: part, status, and a sentence as code and parameters."""
-
-    part: str
-    status: Status
-    code: str
-    params: dict[str, object] = field(default_factory=dict)
-
-    def text(self, language: str | None = None) -> str:
-        """The sentence in a language."""
-        return translate(self.code, language, **self.params)
-
-
-def _finding(part: str, status: Status, code: str, **params: object) -> Finding:
-    return Finding(part, status, f"doctor.{code}", params)
-
-
 def examine(config: Path, data: Path) -> list[Finding]:
-    """Every check, in the order of the report. Touches the network only to knock at the ERP's door."""
+    """Every check, in the order of the report. On the network it knocks at the ERP and asks the records' server."""
     plant: PlantModel | None = None
     try:
         plant = load_plant(config)
@@ -73,6 +55,7 @@ def examine(config: Path, data: Path) -> list[Finding]:
     ]  # fmt: skip
     if plant is not None:
         known = plant
+        checks += [lambda: records(known)]
         checks += [lambda: secret(known), lambda: erp(known), lambda: web(known, data), lambda: certificate(known)]
     for check in checks:
         found.extend(check())

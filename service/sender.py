@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from andon.clock import SystemClock
 from andon.config.load import load_plant
 from andon.config.models import Erp
 from andon.datafolder import DataFolder
@@ -16,7 +15,7 @@ from andon.errors import ConfigError
 from andon.heartbeat import Heartbeat
 from andon.logs import set_up_logs
 from andon.process import exit_status_of
-from andon.records import Records
+from andon.records import open_site_records
 from andon.secrets import read_secret
 from service.options import parser, stop_on_signals
 from sinks.erp.webhook import WebhookConnector
@@ -44,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise ConfigError("erp.none")
     beat = Heartbeat(data, "sender")
     with (
-        Records(data.records_db, plant.site.id, SystemClock(), zone=plant.site.timezone) as records,
+        open_site_records(plant, data, stop, beat=beat) as records,
         connector(plant.erp, options.config.parent) as erp,
     ):
         Sender(records, erp).run(stop, beat=beat)

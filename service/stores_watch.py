@@ -59,6 +59,7 @@ class StoresWatch:
         else:
             del self.since[place]
         rule, part = place
+        now_ns = max(now_ns, start_ns)  # the clock may have been set back meanwhile
         return [
             ConditionChange(
                 kind="raised" if on else "cleared", asset=f"{ASSETS}{part}", tag="store", rule_id=rule,

@@ -23,6 +23,7 @@ from pathlib import Path
 import structlog
 
 from andon import heartbeat, metrics
+from andon.config.models import Plant
 from andon.datafolder import DataFolder
 from service.parts import PartState, write_parts
 
@@ -32,6 +33,11 @@ STALLED_S = 30.0
 STARTING_S = 300.0
 DRAIN_S = 20.0
 LOG_BYTES = 20_000_000
+SENDERS = {
+    "sender": "service.sender",
+    "influx-sender": "service.influx_sender",
+    "kafka-sender": "service.kafka_sender",
+}
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 log = structlog.get_logger()
@@ -77,6 +83,14 @@ class Supervisor:
         self._metrics = metrics.folder_for(self._data.path)
         self._environment = {**os.environ, **metrics.environment(self._metrics)}
         for child in self._children:
+            self._spawn(child)
+        self._tell()
+
+    def add(self, parts: Sequence[Part]) -> None:
+        """Start more parts beside those that run."""
+        fresh = [_Child(part) for part in parts]
+        self._children += fresh
+        for child in fresh:
             self._spawn(child)
         self._tell()
 
@@ -192,19 +206,27 @@ def python(module: str, *arguments: object) -> list[str]:
     return [sys.executable, "-m", module, *map(str, arguments)]
 
 
-def site_parts(config: Path, data: Path, shards: int, clock: Sequence[str], *, sender: bool) -> list[Part]:
-    """The processes of a site: a flow a shard, ticker, sender, web, dead-man. clock: arguments of the plant's clock."""
+def site_parts(config: Path, data: Path, plant: Plant, workers: int, clock: Sequence[str]) -> list[Part]:
+    """The processes of a site: ticker, flows, a sender for each target, web, dead-man.
+
+    workers: number of flows. clock: arguments of the plant's clock.
+    """
     common = ("--config", config, "--data", data)
     parts = [Part("ticker", python("service.ticker", *common, *clock), 1)]
-    parts += [
-        Part(f"flow-{shard}", python("flows.plant", *common, "--shard", shard), 2, watched=True)
-        for shard in range(shards)
-    ]
-    if sender:
-        parts.append(Part("sender", python("service.sender", *common), 3))
+    for worker in range(workers):
+        argv = python("flows.plant", *common, "--worker", worker, "--workers", workers)
+        parts.append(Part(f"flow-{worker}", argv, 2, watched=True))
+    parts += [Part(name, python(SENDERS[name], *common, *clock), 3) for name in senders(plant)]
     parts.append(Part("web", python("service.web", *common, *clock), 3))
     parts.append(Part("dead-man", python("service.deadman", *common), 3))
     return parts
+
+
+def senders(plant: Plant) -> list[str]:
+    """The senders that a configuration asks for, one for each target."""
+    kafka = plant.transport.kafka
+    asked = {"sender": plant.erp, "influx-sender": plant.influx, "kafka-sender": kafka.out if kafka else None}
+    return [name for name, section in asked.items() if section]
 
 
 def _die_with(parent: int) -> None:

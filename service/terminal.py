@@ -18,7 +18,6 @@ from rich.console import Console
 from rich.table import Table
 from typer.core import TyperGroup
 
-from andon.clock import SystemClock
 from andon.datafolder import DataFolder
 from andon.errors import AndonError, DataFolderError
 from andon.i18n import translate
@@ -121,11 +120,11 @@ def open_data(data: Path, plant: PlantModel) -> DataFolder:
 
 def open_records(folder: DataFolder, plant: PlantModel) -> Records:
     """The site's records, to be used in a `with`. DataFolderError when there are none: commands never make them."""
-    from andon.records import Records
+    from andon.records import site_records
 
-    if not folder.records_db.exists():
+    if plant.config.records is None and not folder.records_db.exists():
         raise DataFolderError("cli.no_records", path=str(folder.records_db))
-    return Records(folder.records_db, plant.config.site.id, SystemClock(), zone=plant.config.site.timezone)
+    return site_records(plant.config, folder, create=False)
 
 
 def system_administrator(by: str) -> Actor:

@@ -14,6 +14,7 @@ import orjson
 from andon.plant import PlantModel
 from andon.readings import NS_PER_MS, NS_PER_S, Message
 from andon.slots import SlotFiles
+from flows.influx import OutputEncoder
 from flows.shard import ShardEngine
 from simulators.truth import demo_plant
 from sinks.journal import Journal
@@ -31,8 +32,9 @@ def warm() -> float:
             folder = Path(name) / str(shard)
             engine = ShardEngine(plant, shard, Journal(folder / "journal"), SlotFiles(folder / "slots"))
             engine.restore(None)
-            engine.step(_messages(plant, shard))
+            outputs = engine.step(_messages(plant, shard))
             engine.snapshot()
+            OutputEncoder(plant).encode(outputs)
     return time.perf_counter() - began
 
 

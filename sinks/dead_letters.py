@@ -110,6 +110,20 @@ class DeadLetterStore:
                             return found
         return found
 
+    def after(self, place: tuple[int, int], most: int) -> Sequence[DeadLetter]:
+        """Dead letters behind a place (offset, line) in the order of the log, at most `most`; for who hands them on."""
+        found: list[DeadLetter] = []
+        if not self.path.exists():
+            return found
+        with self._lock, self._connection() as db:
+            marks = set(db.execute("select offset, line from redriven where offset >= ?", place[:1]))
+            for (body,) in db.execute("select body from batch where last >= ? order by last", place[:1]):
+                here = [one for one in self._letters(body, marks) if (one.offset, one.line) > place]
+                found += sorted(here, key=lambda one: (one.offset, one.line))
+                if len(found) >= most:
+                    break
+        return found[:most]
+
     def counts(self) -> dict[str, int]:
         """Dead letters kept or dropped so far by reason, all that were ever stored."""
         if not self.path.exists():

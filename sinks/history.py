@@ -55,14 +55,15 @@ create table if not exists meta (key text primary key, value integer not null) w
 _WINDOW = """
 insert into "window" values (?,?,?,?,?,?,?,?,?,?,?,?) on conflict do update set
     revision = excluded.revision, count = excluded.count, minimum = excluded.minimum, maximum = excluded.maximum,
-    mean = excluded.mean, std = excluded.std, first = excluded.first, last = excluded.last, score = excluded.score
+    mean = excluded.mean, std = excluded.std, first = excluded.first, last = excluded.last,
+    score = coalesce(excluded.score, score) -- a correction has none: scores belong to the order in which rows came
 where excluded.revision > revision
 """
 _FIGURE = """
 insert into figure values (?,?,?,?,?,?,?,?,?) on conflict do update set
     end_ns = excluded.end_ns, revision = excluded.revision, final = excluded.final, offset = excluded.offset,
     parts = excluded.parts
-where (excluded.revision, excluded.final, excluded.offset) > (revision, final, offset)
+where (excluded.revision, excluded.final, excluded.offset) >= (revision, final, offset)
 """
 _LATEST = """
 insert into latest values (?,?,?,?,?,?,?) on conflict do update set

@@ -85,6 +85,11 @@ class HistoryReader:
     def __init__(self, paths: Sequence[Path]) -> None:
         self._files = [_File(path) for path in paths]
 
+    @property
+    def source(self) -> str:
+        """Where windows, figures and states come from: "local", the files."""
+        return "local"
+
     def latest(self) -> list[LatestValue]:
         """The newest reading of every series, in order of path."""
         rows = self._all(
@@ -195,6 +200,27 @@ class HistoryReader:
             one = LedgerTotals(*row)
             hours[hour_ns] = _sum(hours[hour_ns], one) if hour_ns in hours else one
         return sorted(hours.items())
+
+    def ledger_changes(
+        self, after: int, from_hour_ns: int = -(2**63), limit: int = 5000
+    ) -> tuple[int, set[tuple[str, str, int]]]:
+        """Hours, as (asset, tag, hour_ns), that ticks after offset `after` have added to, and how far that goes.
+
+        Of one shard's file: offsets mean something inside a shard only. About `limit` hours at once, of whole ticks.
+        """
+        rows = self._all(
+            """with newer as (
+                   select asset, tag, hour_ns, as_of
+                   from series cross join ledger on series = id and hour_ns >= ?1 and as_of > ?2)
+               select * from newer where as_of <= (
+                   select max(as_of) from (select as_of from newer order by as_of limit ?3))""",
+            (from_hour_ns, after, limit),
+        )
+        return max((row[3] for row in rows), default=after), {(row[0], row[1], row[2]) for row in rows}
+
+    def paths(self) -> list[tuple[str, str]]:
+        """(asset, tag) of every series that was ever written, in order."""
+        return sorted({(asset, tag) for asset, tag in self._all("select asset, tag from series")})
 
     def marks(self) -> list[ShardMark]:
         """How far each shard has come; shards without a file, or that have written nothing yet, are left out."""

@@ -62,7 +62,7 @@ class Sender:
         self.actor = actor
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         self._down = 0  # attempts in a row that never reached a working ERP
-        self._pause_until_ns = 0
+        self._pause_ns = self._pause_until_ns = 0
         self._told: str | None = None
 
     def run(self, stop: threading.Event, *, poll_s: float = 0.2, beat: Callable[[], None] = lambda: None) -> None:
@@ -101,8 +101,8 @@ class Sender:
 
     def _paused(self) -> bool:
         wait_ns = self._pause_until_ns - self.clock.now_ns()
-        # A clock set back must not make a pause of seconds one of hours.
-        return 0 < wait_ns <= 2 * 24 * 3600 * NS_PER_S
+        # More is left than was meant: the clock was set back, and a pause of seconds must not become one of an hour.
+        return 0 < wait_ns <= self._pause_ns
 
     def _attempt(self, item: OutboxItem) -> DeliveryResult:
         key, body = item.order_key, item.body.encode()
@@ -147,7 +147,8 @@ class Sender:
         if failure.retry_after_s is not None:
             wait_s = failure.retry_after_s
         if outage:
-            self._pause_until_ns = self.clock.now_ns() + round(wait_s * NS_PER_S)
+            self._pause_ns = round(wait_s * NS_PER_S)
+            self._pause_until_ns = self.clock.now_ns() + self._pause_ns
         return DeliveryResult(
             "retry", failure.status, _said(failure), retry_after_s=wait_s, blames_order=isinstance(failure, BrokenError)
         )

@@ -8,33 +8,20 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
-from andon.readings import Message
+from sources.batch import MAX_BYTES, MAX_MESSAGES, Batch, shard_key
 from sources.spool import SpoolReader
 
-MAX_MESSAGES = 8_192
-MAX_BYTES = 4_000_000
+__all__ = ["Batch", "SpoolPartition", "SpoolSource", "shard_key"]
+
 BUSY_POLL_S = 0.005
 IDLE_POLL_S = 0.05
 KEPT_SNAPSHOTS = 6  # Bytewax may resume an epoch or more before its newest snapshot
-
-
-class Batch(NamedTuple):
-    """Messages of one shard in log order, never empty: a Bytewax item."""
-
-    shard: int
-    messages: Sequence[Message]
-
-
-def shard_key(shard: int) -> str:
-    """Name of a shard as Bytewax key; zero-padded, so that text order is number order."""
-    return f"{shard:04}"
 
 
 class SpoolPartition(StatefulSourcePartition[tuple[str, Batch], int]):

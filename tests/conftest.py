@@ -10,6 +10,18 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.databases import database, databases  # noqa: F401 - the same
+from tests.servers.fixtures import (  # noqa: F401 - pytest finds fixtures by their names
+    influxd,
+    kafka,
+    kafka_broker_factory,
+    plant_servers,
+    postgres,
+    postgres_server,
+    server_folder,
+    toxiproxy,
+)
+
 ROOT = Path(__file__).parent.parent
 CI = os.environ.get("CI") == "true"
 SLOWEST_FILES = 15

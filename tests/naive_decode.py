@@ -168,6 +168,9 @@ class NaiveDecoder:
         spec = self.plant.series.get((asset, tag))
         return spec if spec and self.plant.shard_of(asset) == self.shard else None
 
+    def foreign(self, asset):
+        return asset in self.plant.assets and self.plant.shard_of(asset) != self.shard
+
     def decode(self, message):
         if len(message.body) > self.plant.config.sources.max_message_bytes:
             return [("dead", message.offset, 0, message.received_ns, Reason.too_large, -1, message.body)]
@@ -189,7 +192,7 @@ class NaiveDecoder:
                 raise NoReadingError(Reason.wrong_type)
             spec = self.series(asset, tag)
             if spec is None:
-                raise NoReadingError(Reason.unknown_series)
+                raise NoReadingError(Reason.wrong_partition if self.foreign(asset) else Reason.unknown_series)
             series = self.ids.setdefault((asset, tag), len(self.ids))
             time_ns = self.stamp(message, value["ts"])
             unit = value.get("unit")
@@ -220,13 +223,20 @@ class NaiveDecoder:
         if name == "tick":
             if isinstance(value["ts"], bool) or not isinstance(value["ts"], int):
                 raise NoReadingError(Reason.stamp_unreadable)
-            return ("tick", message.offset, self.stamp(message, value["ts"]))
+            time_ns = stamp_ns(value["ts"])
+            ahead = time_ns > message.received_ns + round(self.plant.config.time.future_s * 1e9)
+            since = value.get("since")
+            known = isinstance(since, int) and not isinstance(since, bool) and 0 <= since < 10**12
+            since_ns = since * 1_000_000 if known else None
+            return ("tick", message.offset, message.received_ns if ahead else time_ns, since_ns)
         if "asset" not in value:
             raise NoReadingError(Reason.unknown_event)
         asset, data = value["asset"], value.get("data", {})
         if not isinstance(asset, str):
             raise NoReadingError(Reason.wrong_type)
-        if asset not in self.plant.assets or self.plant.shard_of(asset) != self.shard:
+        if self.foreign(asset):
+            raise NoReadingError(Reason.wrong_partition)
+        if asset not in self.plant.assets:
             raise NoReadingError(Reason.unknown_event)
         if not isinstance(data, dict) or has_infinity(data) or has_half_surrogates([name, data]):
             raise NoReadingError(Reason.wrong_type)
@@ -246,7 +256,7 @@ def as_rows(decoded):
             r.status.tolist(), strict=True,
         )
     ]  # fmt: skip
-    others = [(t.at_row, t.offset, ("tick", t.offset, t.time_ns)) for t in decoded.ticks] + [
+    others = [(t.at_row, t.offset, ("tick", t.offset, t.time_ns, t.since_ns)) for t in decoded.ticks] + [
         (e.at_row, e.offset, ("event", e.offset, e.received_ns, e.time_ns, e.asset, e.event, repr(e.data)))
         for e in decoded.events
     ]

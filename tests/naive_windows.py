@@ -34,7 +34,10 @@ class NaiveWindows:
 
     def tick(self, tick_ns: int) -> None:
         """Close silent series."""
-        for series, (newest, received) in self.newest.items():
+        for series, (newest, stamp) in self.newest.items():
+            received = min(stamp, tick_ns)
+            self.newest[series] = (newest, received)
+            self.arrived[series] = min(self.arrived[series], tick_ns)
             if tick_ns - self.arrived[series] >= self.idle_ns:
                 self._close(series, (newest + tick_ns - received - self.lateness_ns) // self.spec.pane_ns)
 

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from argon2 import PasswordHasher
 
-from andon.clock import ManualClock
+from andon.clock import Clock, ManualClock
 from andon.conditions import ConditionChange
 from andon.readings import NS_PER_S
 from andon.records import SYSTEM_FLOW, Actor, Records
@@ -30,6 +31,7 @@ RAISED = ConditionChange(
     confirmed_ns=START_NS + 600 * NS_PER_S, cleared_ns=None, peak=9.5, out_s=600.0, offset=100,
     evidence={"journal": "0001.arrow", "rows": [1, 2]},
 )  # fmt: skip
+_opened: list[Records] = []
 
 
 def raised(number: int = 0, **changes: object) -> ConditionChange:
@@ -54,12 +56,33 @@ def orders(count: int, assets: int = 7) -> list[ConditionChange]:
     return [raised(i, asset=f"line/m{i % assets}", raises=kinds[i % 2]) for i in range(count)]
 
 
-def fresh(folder: Path, clock: ManualClock | None = None) -> Records:
+def place(folder: Path) -> Path | str:
+    """Where the database of a folder is; the fixture `database` puts another one in its place."""
+    return folder / "records.db"
+
+
+def opened(folder: Path, clock: Clock | None = None, **given: Any) -> Records:
+    """The database of a folder, open, as one more process would have it."""
+    given = {"zone": "Asia/Shanghai", "anchors": folder / "anchors.jsonl", **given}
+    records = Records(place(folder), "szh1", clock or ManualClock(START_NS), **given)
+    _opened.append(records)
+    return records.open()
+
+
+def close_all() -> None:
+    """Close what tests left open."""
+    while _opened:
+        engine = _opened.pop()._engine
+        if engine is not None:
+            engine.dispose()
+
+
+def fresh(folder: Path, clock: Clock | None = None) -> Records:
     """An open, empty database with cheap password hashing."""
     folder.mkdir(parents=True, exist_ok=True)
-    records = Records(folder / "records.db", "szh1", clock or ManualClock(START_NS), zone="Asia/Shanghai")
+    records = opened(folder, clock)
     records.password_hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    return records.open()
+    return records
 
 
 def filled(folder: Path, count: int, clock: ManualClock | None = None, assets: int = 7) -> Records:

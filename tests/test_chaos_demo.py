@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-from tests.chaos_demo import children_of, free_port, run
+from tests.chaos.demo import children_of, run
+from tests.chaos.processes import free_port
 
 LINE = re.compile(
     r"readings (\d+), windows (\d+), alarms (\d+), quality events (\d+), maintenance orders (\d+), "

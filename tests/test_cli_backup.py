@@ -18,7 +18,7 @@ from andon.datafolder import DataFolder
 from andon.errors import DataFolderError
 from andon.readings import NS_PER_S
 from andon.slots import SlotFiles
-from service import backups
+from service import backup_copy
 from service.backups import back_up, read_backup
 from sources.spool import Spool
 from tests.command_line import Terminal, andon, audit_actions, site
@@ -56,8 +56,8 @@ def filled(site: DataFolder) -> DataFolder:
     with Spool(site.spool(0), 0, CLOCK, segment_bytes=100_000) as spool:
         for begin in range(1, 20_001, 1000):
             spool.append(bodies(begin, begin + 999))
-    site.recovery(0).mkdir(parents=True)
-    init_db_dir(site.recovery(0), 1)
+    site.recovery(0, 0).mkdir(parents=True)
+    init_db_dir(site.recovery(0, 0), 1)
     SlotFiles(site.slots(0)).write(b"state" * 1000)
     for path in (site.history_db(0), site.dead_letters_db(0)):
         with closing(sqlite3.connect(path)) as db:
@@ -193,10 +193,10 @@ def test_backup_while_the_spool_is_written_and_released(filled: DataFolder, tmp_
 def test_a_segment_that_fills_and_goes_while_the_state_is_copied_leaves_no_hole(
     filled: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy_state, times = backups._copy_state, []
+    copy_state, times = backup_copy._copy_state, []
 
-    def slow(source: Path, target: Path) -> None:
-        copy_state(source, target)
+    def slow(*arguments: object) -> None:
+        copy_state(*arguments)
         times.append(1)
         if len(times) == 1:  # everything that was there fills up, is read and let go
             with Spool(filled.spool(0), 0, CLOCK, segment_bytes=100_000) as spool:
@@ -208,7 +208,7 @@ def test_a_segment_that_fills_and_goes_while_the_state_is_copied_leaves_no_hole(
                 reader.release(30_000)
                 reader.close()
 
-    monkeypatch.setattr(backups, "_copy_state", slow)
+    monkeypatch.setattr(backup_copy, "_copy_state", slow)
     back_up(filled, tmp_path / "b", SystemClock())
     copied = tmp_path / "b" / "data" / "spool" / "0"
     assert len(times) == 2
@@ -221,7 +221,7 @@ def test_a_segment_that_fills_and_goes_while_the_state_is_copied_leaves_no_hole(
 def test_slots_that_were_used_again_meanwhile_are_copied_again(
     filled: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (store,) = filled.recovery(0).glob("*.sqlite3")
+    (store,) = filled.recovery(0, 0).glob("*.sqlite3")
 
     def snapshot(epoch: int) -> None:
         with closing(sqlite3.connect(store)) as db:
@@ -229,7 +229,7 @@ def test_slots_that_were_used_again_meanwhile_are_copied_again(
             db.commit()
 
     snapshot(10)
-    copy_file, copies = backups._copy_file, []
+    copy_file, copies = backup_copy._copy_file, []
 
     def slow(source: Path, target: Path) -> bool:
         if source.suffix == ".slot":
@@ -238,7 +238,7 @@ def test_slots_that_were_used_again_meanwhile_are_copied_again(
                 snapshot(14)  # four epochs went by: the slot may hold other bytes than snapshot 10 names
         return copy_file(source, target)
 
-    monkeypatch.setattr(backups, "_copy_file", slow)
+    monkeypatch.setattr(backup_copy, "_copy_file", slow)
     back_up(filled, tmp_path / "b", SystemClock())
     assert len(copies) == 2
     with closing(sqlite3.connect(tmp_path / "b/data/state/0/recovery" / store.name)) as db:
@@ -249,9 +249,9 @@ def test_backup_gives_up_on_what_never_stands_still(
     filled: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counter: Iterator[int] = iter(range(10**6))
-    names = backups._names
-    monkeypatch.setattr(backups, "_names", lambda folder: [*names(folder), f"gone-{next(counter)}"])
-    monkeypatch.setattr(backups, "_copy_file", lambda _source, _target: False)
+    names = backup_copy._names
+    monkeypatch.setattr(backup_copy, "_names", lambda folder: [*names(folder), f"gone-{next(counter)}"])
+    monkeypatch.setattr(backup_copy, "_copy_file", lambda _source, _target: False)
     with pytest.raises(DataFolderError) as caught:
         back_up(filled, tmp_path / "b", SystemClock())
     assert caught.value.code == "backup.unsteady"

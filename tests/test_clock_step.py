@@ -52,7 +52,7 @@ def test_a_flow_put_to_sleep_is_started_again_without_loss(tmp_path: Path, monke
     run_flow(whole)
     monkeypatch.setattr(module, "STALLED_S", 3.0)
     monkeypatch.setattr(module, "BACKOFF_S", (0.05,))
-    command = [sys.executable, "-c", STEPPED, marker, "--config", config, "--data", data.path, "--shard", "0"]
+    command = [sys.executable, "-c", STEPPED, marker, "--config", config, "--data", data.path, "--worker", "0"]
     watched = Supervisor(data, [Part("flow-0", [str(word) for word in command], watched=True)])
     watched.start()
     try:

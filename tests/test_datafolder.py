@@ -43,7 +43,7 @@ def test_create_makes_the_layout_for_its_owner_only(tmp_path: Path) -> None:
     assert mode(folder.path) == 0o700
     assert mode(folder.instance_json) == 0o600
     assert {entry.name for entry in folder.path.iterdir()} == {
-        "instance.json", "records", "dead-letters", "history", "journal", "spool", "state", "logs",
+        "instance.json", "records", "dead-letters", "history", "journal", "spool", "out", "state", "logs",
     }  # fmt: skip
     folder.records_db.write_bytes(b"")
     assert mode(folder.records_db) == 0o600  # the umask of the process that opened it
@@ -56,12 +56,13 @@ def test_paths_of_a_shard_lie_inside_their_parts(tmp_path: Path) -> None:
         str(path.relative_to(tmp_path))
         for path in (
             folder.records_db, folder.dead_letters_db(3), folder.history_db(3), folder.journal(3),
-            folder.spool(3), folder.recovery(3), folder.slots(3),
+            folder.spool(3), folder.recovery(0, 3), folder.recovery(2, 1), folder.slots(3), folder.layout_json,
+            folder.segments("kafka", 3),
         )
     ]  # fmt: skip
     assert shown == [
         "records/records.db", "dead-letters/3.db", "history/3.db", "journal/3", "spool/3", "state/3/recovery",
-        "state/3/slots",
+        "state/recovery/2/1", "state/3/slots", "state/layout.json", "out/kafka/3",
     ]  # fmt: skip
 
 

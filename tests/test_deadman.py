@@ -17,6 +17,7 @@ from andon.records import SYSTEM_SUPERVISOR, Actor, Records, verify_audit
 from service import deadman
 from service.deadman import SILENT_S, DeadMan, expected_parts, watch
 from service.parts import PartState, write_parts
+from tests.engine_world import plant
 
 NOW_NS = 1_767_225_600 * NS_PER_S
 PARTS = ("flow-0", "flow-1", "sender")
@@ -186,7 +187,9 @@ def test_raised_and_cleared_take_turns(looks):
 
 
 def test_the_watched_parts_of_a_site():
-    assert expected_parts(1, sender=False) == ["flow-0"]
+    assert expected_parts(plant().config, 1) == ["flow-0"]
+    with_targets = plant(erp={"url": "http://127.0.0.1:1"}, influx={"url": "http://127.0.0.1:2"}).config
+    assert expected_parts(with_targets, 2) == ["flow-0", "flow-1", "sender", "influx-sender"]
 
 
 def test_the_real_records_name_the_supervisor_as_the_actor(world):

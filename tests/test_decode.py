@@ -155,7 +155,10 @@ DEAD = {
     "longer-tag": (reading(tag="temp "), Reason.unknown_series),
     "empty-tag": (reading(tag=""), Reason.unknown_series),
     "shifted-slash": (reading(asset="fill/line1", tag="f1/temp"), Reason.unknown_series),
-    "other-shard": (reading(asset="other"), Reason.unknown_series),
+    "other-shard": (reading(asset="other"), Reason.wrong_partition),
+    "other-shard-unknown-tag": (reading(asset="other", tag="nix"), Reason.wrong_partition),
+    "other-shard-empty-tag": (reading(asset="other", tag=""), Reason.wrong_partition),
+    "other-shard-escaped": (reading(asset="other", unit="é\n"), Reason.wrong_partition),
     "unit": (reading(unit="K"), Reason.unit_mismatch),
     "unit-prefix": (reading(unit="Ce"), Reason.unit_mismatch),
     "state": (reading(tag="state", value="Exec"), Reason.unknown_state),
@@ -182,7 +185,7 @@ DEAD = {
     "stamp-future-text": (reading(ts="2030-01-01T00:00:00Z"), Reason.stamp_in_future),
     "too-large": (reading(x="x" * 3000), Reason.too_large),
     "event-unknown-asset": ({"ts": NOW_MS, "event": "lot.started", "asset": "nix"}, Reason.unknown_event),
-    "event-other-shard": ({"ts": NOW_MS, "event": "lot.started", "asset": "other"}, Reason.unknown_event),
+    "event-other-shard": ({"ts": NOW_MS, "event": "lot.started", "asset": "other"}, Reason.wrong_partition),
     "event-without-asset": ({"ts": NOW_MS, "event": "lot.started"}, Reason.unknown_event),
     "event-without-ts": ({"event": "lot.started", "asset": "a"}, Reason.missing_field),
     "event-number": ({"ts": NOW_MS, "event": 5, "asset": "a"}, Reason.wrong_type),
@@ -192,7 +195,6 @@ DEAD = {
     "event-naive": ({"ts": "2026-01-01T00:00:00", "event": "x", "asset": "a"}, Reason.stamp_naive),
     "tick-text": ({"ts": "2026-01-01T00:00:00Z", "event": "tick"}, Reason.stamp_unreadable),
     "tick-without-ts": ({"event": "tick"}, Reason.missing_field),
-    "tick-future": ({"ts": NOW_MS + 300_001, "event": "tick"}, Reason.stamp_in_future),
 }  # fmt: skip
 
 

@@ -107,6 +107,7 @@ def test_20_000_mutated_messages_crash_nothing_and_balance():
         json.dumps([reading(tag="door", value=True), {"ts": NOW_MS, "event": "tick"}]).encode(),
         json.dumps({"ts": "2026-01-01T00:00:00Z", "asset": "a", "event": "lot.started", "data": {"lot": "é"}}).encode(),
         b"\n".join(json.dumps(reading(tag="state", value=v)).encode() for v in ("Idle", "Execute", 2)),
+        json.dumps([reading(asset="other"), {"ts": NOW_MS, "asset": "other", "event": "lot.started"}]).encode(),
     ]
     messages = []
     for k in range(20_000):
@@ -131,6 +132,8 @@ def test_20_000_mutated_messages_crash_nothing_and_balance():
     assert dead == [row for row in want if row[0] == "dead"]
     by_offset = {message.offset: message.body for message in messages}
     assert all(raw in by_offset[offset] for _, offset, _, _, _, _, raw in dead)
-    assert {row[4] for row in dead} >= {Reason.not_json, Reason.missing_field, Reason.unknown_series, Reason.wrong_type}
+    assert {row[4] for row in dead} >= {
+        Reason.not_json, Reason.missing_field, Reason.unknown_series, Reason.wrong_type, Reason.wrong_partition,
+    }  # fmt: skip
     assert len(rows) > 5_000
     assert len(dead) > 5_000

@@ -138,7 +138,7 @@ def test_the_process_says_so_in_one_sentence(tmp_path: Path) -> None:
         fill(data, MESSAGES[FIRST:])
         fill_up(data.path / "journal")
         done = subprocess.run(
-            [sys.executable, "-m", "flows.plant", "--config", config, "--data", data.path, "--shard", "0"],
+            [sys.executable, "-m", "flows.plant", "--config", config, "--data", data.path, "--worker", "0"],
             capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
     assert done.returncode == 1

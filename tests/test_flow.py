@@ -97,7 +97,7 @@ def alarms(records: Records) -> list[tuple[object, ...]]:
 def run_flow(data: DataFolder, *, epoch_s: float = 0.05) -> None:
     """The flow until the spool is read to its end, then a graceful stop."""
     stop = threading.Event()
-    recovery = data.recovery(0)
+    recovery = data.recovery(0, 0)
     if not recovery.exists():
         recovery.mkdir(parents=True)
         init_db_dir(recovery, 1)
@@ -191,10 +191,19 @@ def test_a_stop_and_a_start_in_the_middle_change_nothing(tmp_path, monkeypatch):
 
 
 def test_step_ids_are_frozen(tmp_path):
-    flow = plant_flow(plant(), folder(tmp_path), [0], threading.Event(), SystemClock())
-    assert [step.step_id for step in flow.substeps] == [
-        "plant.spool", "plant.engine", "plant.history", "plant.dead-letters", "plant.records",
-    ]  # fmt: skip
+    def ids(**sections) -> list[str]:
+        flow = plant_flow(plant(**sections), folder(tmp_path), [0], threading.Event(), SystemClock())
+        return [step.step_id for step in flow.substeps]
+
+    always = ["plant.engine", "plant.history", "plant.dead-letters", "plant.records"]
+    assert ids() == ["plant.spool", *always]
+    kafka = {"brokers": "127.0.0.1:1"}
+    assert ids(transport={"kind": "kafka", "kafka": kafka}) == ["plant.kafka", *always]
+    everything = {
+        "transport": {"kind": "kafka", "kafka": kafka | {"out": ["windows"]}},
+        "influx": {"url": "http://127.0.0.1:1"},
+    }
+    assert ids(**everything) == ["plant.kafka", *always, "plant.influx", "plant.kafka-out"]
 
 
 def test_a_message_that_breaks_the_engine_is_set_aside(tmp_path, monkeypatch):
@@ -221,7 +230,7 @@ def test_a_message_that_breaks_the_engine_is_set_aside(tmp_path, monkeypatch):
 
 def run_flow_once(data: DataFolder) -> None:
     """Like `run_flow`, for a run that is going to fail."""
-    recovery = data.recovery(0)
+    recovery = data.recovery(0, 0)
     if not recovery.exists():
         recovery.mkdir(parents=True)
         init_db_dir(recovery, 1)
@@ -240,7 +249,7 @@ def test_kills_and_a_second_instance(tmp_path):
     messages = log(900)
     fill(data, messages)
     fill(whole, messages)
-    command = [sys.executable, "-m", "flows.plant", "--config", str(config), "--shard", "0", "--data"]
+    command = [sys.executable, "-m", "flows.plant", "--config", str(config), "--worker", "0", "--data"]
     for pause in (0.9, 1.1, 1.3, 1.6):
         process = subprocess.Popen([*command, str(data.path)], stderr=subprocess.DEVNULL)
         time.sleep(pause)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sqlite3
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -124,6 +125,17 @@ def test_windows_keep_the_highest_revision(path: Path) -> None:
     writer.close()
 
 
+def test_a_correction_has_no_score_and_leaves_the_one_there_is(path: Path) -> None:
+    """As InfluxDB does with a field that is left out; so both show the same."""
+    writer, reader = HistoryWriter(path, 0), HistoryReader([path])
+    writer.write(outputs(1, windows=replace(windows((0, 0, 0, 5.0)), score=np.array([0.7]))))
+    writer.write(outputs(2, windows=windows((0, 0, 1, 5.5))))
+    seen = reader.windows("cold/room1", "air", 10 * NS_PER_S, 0, HOUR_NS)
+    assert (seen.revision, seen.mean, seen.score) == ([1], [5.5], [0.7])
+    reader.close()
+    writer.close()
+
+
 def test_a_running_figure_moves_on_is_made_final_and_then_only_revised(path: Path) -> None:
     writer, reader = HistoryWriter(path, 0), HistoryReader([path])
     history = [(0, False, 1.0), (0, False, 2.0), (0, True, 3.0), (1, True, 4.0)]
@@ -137,6 +149,15 @@ def test_a_running_figure_moves_on_is_made_final_and_then_only_revised(path: Pat
     assert [one.parts["total"] for one in reader.newest_figures("oee")] == [9.0]
     assert reader.newest_figures("oee", since_ns=2 * HOUR_NS) == []
     assert reader.figures("oee", 0, HOUR_NS, asset="other") == reader.newest_figures("cold_chain") == []
+    reader.close()
+    writer.close()
+
+
+def test_of_two_running_figures_in_one_step_the_later_one_stays(path: Path) -> None:
+    """A step that catches up holds several; the first one would be shown until the next tick that makes one."""
+    writer, reader = HistoryWriter(path, 0), HistoryReader([path])
+    writer.write(outputs(5, figures=[figure(0, 0, False, total=made) for made in (1.0, 2.0)]))
+    assert [one.parts["total"] for one in reader.figures("oee", 0, HOUR_NS)] == [2.0]
     reader.close()
     writer.close()
 

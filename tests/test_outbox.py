@@ -13,13 +13,14 @@ import pytest
 from andon.clock import ManualClock
 from andon.errors import AccessError, DeliveryError, RecordsError
 from andon.readings import NS_PER_S
-from andon.records import SYSTEM_FLOW, SYSTEM_SENDER, DeliveryResult, Records, verify_audit
+from andon.records import SYSTEM_FLOW, SYSTEM_SENDER, DeliveryResult, verify_audit
 from sinks.erp.port import BrokenError, BusyError, ExternalRecord, RefusedError, SendError, UnavailableError
 from sinks.erp.stub import Faults
 from sinks.erp.webhook import WebhookConnector, check_secret, check_url, new_secret
 from sinks.outbox import Sender
-from tests.records_world import QUALITY, SECRET, START_NS, filled, orders, raised, stub_erp
+from tests.records_world import QUALITY, SECRET, START_NS, filled, opened, orders, raised, stub_erp
 
+pytestmark = pytest.mark.usefixtures("database")
 FAST = {"gaps_s": (0.0,), "rng": random.Random(1)}
 
 
@@ -310,14 +311,14 @@ def test_four_racing_senders(tmp_path):
 
     def send(url, stop):
         try:
-            records = Records(folder / "records.db", "szh1", ManualClock(START_NS)).open()
+            records = opened(folder)
             with WebhookConnector(url, SECRET) as erp:
                 Sender(records, erp, records.clock, gaps_s=(0.0,), max_refusals=99).run(stop, poll_s=0.01)
             records.close()
         except Exception as error:
             errors.append(error)
 
-    watcher = Records(folder / "records.db", "szh1", ManualClock(START_NS)).open()
+    watcher = opened(folder)
     with stub_erp(tmp_path, faults=faults) as (url, store):
         stop = threading.Event()
         threads = [threading.Thread(target=send, args=(url, stop)) for _ in range(4)]
@@ -337,6 +338,30 @@ def test_four_racing_senders(tmp_path):
     outcomes = Counter(one.outcome for order in watcher.orders() for one in watcher.deliveries(order.order_key))
     assert outcomes["delivered"] + outcomes["found"] == count
     assert verify_audit(watcher).ok
+
+
+def test_an_order_is_claimed_by_one_of_eight_that_reach_for_it_at_once(tmp_path):
+    filled(tmp_path, 21).close()
+    claims, errors, together = [], [], threading.Barrier(8)
+
+    def reach(number):
+        try:
+            with opened(tmp_path) as mine:
+                together.wait(30)
+                while (item := mine.claim_order(f"sender {number}", 30.0, SYSTEM_SENDER)) is not None:
+                    claims.append((item.order_key, item.fence, item.asset))
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=reach, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+    # Of each of the 7 assets the oldest order, each once.
+    assert len(claims) == len({key for key, _, _ in claims}) == len({asset for _, _, asset in claims}) == 7
+    assert {fence for _, fence, _ in claims} == {1}
 
 
 def test_only_the_sender_may_claim(tmp_path):

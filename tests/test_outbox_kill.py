@@ -14,8 +14,10 @@ from andon.records import SYSTEM_FLOW, Records, verify_audit
 from sinks.erp.stub import Faults
 from sinks.erp.webhook import WebhookConnector
 from sinks.outbox import Sender
-from tests.records_world import SECRET, fresh, orders, stub_erp
+from tests import records_world
+from tests.records_world import SECRET, fresh, opened, orders, stub_erp
 
+pytestmark = pytest.mark.usefixtures("database")
 KILLS = 15
 ORDERS = 60
 RATES = {"lost": 0.25, "error": 0.05, "unavailable": 0.05}
@@ -25,9 +27,9 @@ PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tests.test_outbox_kill"])
 
 
-def send(db, url, ready):
+def send(place, url, ready):
     """A sender as the service runs it, until it is killed."""
-    records = Records(db, "szh1", SystemClock()).open()
+    records = Records(place, "szh1", SystemClock()).open()
     connector = WebhookConnector(url, SECRET)
     sender = Sender(records, connector, SystemClock(), lease_s=0.5, gaps_s=(0.02,), max_refusals=99)
     ready.send(True)
@@ -39,11 +41,11 @@ def run_with_kills(folder, *, unique, kills, count):
     rng = random.Random(29)
     with fresh(folder) as records:
         records.apply_conditions(orders(count), SYSTEM_FLOW)
-    watcher = Records(folder / "records.db", "szh1", SystemClock()).open()
+    watcher = opened(folder, SystemClock())
     with stub_erp(folder, faults=Faults(3, RATES), unique=unique) as (url, store):
         for life in range(kills + 1):
             told, ready = PROCESSES.Pipe(duplex=False)
-            process = PROCESSES.Process(target=send, args=(folder / "records.db", url, ready), daemon=True)
+            process = PROCESSES.Process(target=send, args=(records_world.place(folder), url, ready), daemon=True)
             process.start()
             ready.close()
             told.recv()

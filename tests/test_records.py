@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -13,30 +12,32 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, text
 
-from andon.clock import ManualClock
 from andon.conditions import ConditionChange
 from andon.errors import AccessError, RecordsError
 from andon.readings import NS_PER_S
 from andon.records import SYSTEM_FLOW, SYSTEM_SENDER, Actor, DeliveryResult, Records, alarm_key, verify_audit
 from andon.records.schema import metadata
-from tests.records_world import ADMIN, OPERATOR, QUALITY, RAISED, START_NS, cleared, fresh, orders, raised
+from tests.records_world import ADMIN, OPERATOR, QUALITY, RAISED, START_NS, cleared, fresh, opened, orders, raised
 
 KEY = alarm_key("szh1", "cold/room1", "air", "cold-room-high", START_NS)
 
 
+pytestmark = pytest.mark.usefixtures("database")
+
+
 @pytest.fixture(scope="module")
-def template(tmp_path_factory) -> Path:
-    """An empty database to copy; creating one takes 0.3 s."""
+def template(databases, tmp_path_factory) -> Path:
+    """The folder of an empty database to copy; creating one takes 0.3 s."""
     folder = tmp_path_factory.mktemp("template")
     fresh(folder).close()
-    return folder / "records.db"
+    return folder
 
 
 @pytest.fixture
-def records(template, tmp_path):
-    shutil.copy(template, tmp_path / "records.db")
-    with fresh(tmp_path) as opened:
-        yield opened
+def records(database, template, tmp_path):
+    database.copy(template, tmp_path)
+    with fresh(tmp_path) as mine:
+        yield mine
 
 
 def tables(records: Records) -> dict[str, list[tuple[object, ...]]]:
@@ -150,12 +151,11 @@ def as_log(drawn) -> list[ConditionChange]:
 
 @settings(max_examples=30)
 @given(CHANGES, st.lists(st.tuples(st.integers(1, 4), st.integers(0, 4)), max_size=8))
-def test_any_batches_and_any_replay_give_identical_tables(template, tmp_path_factory, drawn, steps):
+def test_any_batches_and_any_replay_give_identical_tables(databases, template, tmp_path_factory, drawn, steps):
     """Crashes go back any distance; the log is then read on in other batches. Every table ends the same."""
     log, folder = as_log(drawn), tmp_path_factory.mktemp("replay")
     for name in ("straight", "crashed"):
-        (folder / name).mkdir()
-        shutil.copy(template, folder / name / "records.db")
+        databases.copy(template, folder / name)
     with fresh(folder / "straight") as straight, fresh(folder / "crashed") as crashed:
         straight.apply_conditions(log, SYSTEM_FLOW)
         at = 0
@@ -185,10 +185,20 @@ def test_a_batch_is_taken_whole_or_not_at_all(records):
     assert not any(tables(records).values())
 
 
+DOWN = {
+    "sqlite": ["CREATE TRIGGER down BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'down'); END"],
+    "postgresql": [
+        "CREATE FUNCTION down() RETURNS trigger AS $$ BEGIN RAISE EXCEPTION 'down'; END $$ LANGUAGE plpgsql",
+        "CREATE TRIGGER down BEFORE INSERT ON audit FOR EACH ROW EXECUTE FUNCTION down()",
+    ],
+}
+
+
 def test_no_audit_no_change(records):
     """When the trail cannot be written, what it would tell of does not happen."""
     with records.engine.begin() as connection:
-        connection.execute(text("CREATE TRIGGER down BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'down'); END"))
+        for statement in DOWN[connection.dialect.name]:
+            connection.execute(text(statement))
     for change in (
         lambda: records.apply_conditions([RAISED], SYSTEM_FLOW),
         lambda: records.set_state("a", 1, ADMIN),
@@ -278,27 +288,27 @@ def test_a_watcher_resumes_where_it_stopped(records):
     assert [one.state for one in records.changes_since(seen.change_seq)] == ["acknowledged"]
 
 
-def test_change_and_audit_numbers_have_no_holes_with_racing_writers(template, tmp_path):
-    shutil.copy(template, tmp_path / "records.db")
+def test_change_and_audit_numbers_have_no_holes_with_racing_writers(database, template, tmp_path):
+    database.copy(template, tmp_path)
     errors = []
 
     def write(number):
         try:
-            with Records(tmp_path / "records.db", "szh1", ManualClock(START_NS)) as mine:
+            with opened(tmp_path) as mine:
                 for i in range(10):
                     mine.apply_conditions([raised(100 * number + i)], SYSTEM_FLOW)
         except Exception as error:
             errors.append(error)
 
-    threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert not errors
     with fresh(tmp_path) as records:
-        assert [one.seq for one in records.audit_trail()] == list(range(1, 81))
-        assert len({one.change_seq for one in records.alarms()}) == 40
+        assert [one.seq for one in records.audit_trail()] == list(range(1, 161))
+        assert len({one.change_seq for one in records.alarms()}) == 80
         assert verify_audit(records).ok
 
 

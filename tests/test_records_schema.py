@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 import sqlite3
+import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -15,15 +17,25 @@ from alembic.script import ScriptDirectory
 
 from andon.clock import ManualClock
 from andon.errors import AccessError, RecordsError
-from andon.records import SYSTEM_FLOW, Records, connect, migrate
+from andon.records import SYSTEM_FLOW, SYSTEM_SENDER, DeliveryResult, Records, connect, migrate
 from andon.records.dialect import append_only_ddl
 from andon.records.migrate import FOLDER, HEAD, KNOWN
-from andon.records.schema import metadata
-from tests.records_world import RAISED, fresh
+from andon.records.schema import APPEND_ONLY, metadata
+from tests.records_world import RAISED, START_NS, fresh
 
 
-def test_migrations_create_exactly_the_tables_of_the_code(tmp_path):
-    engine = connect(tmp_path / "records.db")
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.real)])
+def empty(request, tmp_path) -> Path | str:
+    """Where an empty database is."""
+    return tmp_path / "records.db" if request.param == "sqlite" else request.getfixturevalue("postgres").url
+
+
+def of(place: Path | str) -> Records:
+    return Records(place, "szh1", ManualClock(START_NS))
+
+
+def test_migrations_create_exactly_the_tables_of_the_code(empty):
+    engine = connect(empty)
     assert migrate(engine) == ""
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
@@ -43,38 +55,48 @@ def test_known_versions_are_the_files_in_order():
     assert script.get_heads() == [HEAD]
 
 
-def stamp(path, version):
-    with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = ?", (version,))
-    connection.close()
+def run(place: Path | str, statement: str) -> None:
+    engine = connect(place)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(statement)
+    engine.dispose()
 
 
-def test_an_older_schema_asks_for_the_upgrade(tmp_path, monkeypatch):
-    fresh(tmp_path).close()
+def test_an_older_schema_asks_for_the_upgrade(empty, monkeypatch):
+    of(empty).open().close()
     monkeypatch.setattr(sys.modules["andon.records.migrate"], "KNOWN", ("0000", "0001"))
-    stamp(tmp_path / "records.db", "0000")
+    run(empty, "UPDATE alembic_version SET version_num = '0000'")
     with pytest.raises(RecordsError, match="andon upgrade") as caught:
-        fresh(tmp_path)
+        of(empty).open()
     assert caught.value.code == "records.schema_older"
 
 
-def test_a_newer_schema_is_refused_and_left_alone(tmp_path):
-    fresh(tmp_path).close()
-    stamp(tmp_path / "records.db", "9999")
-    before = (tmp_path / "records.db").read_bytes()
-    for attempt in (lambda: fresh(tmp_path), lambda: migrate(connect(tmp_path / "records.db"))):
+def test_a_newer_schema_is_refused_and_left_alone(empty):
+    of(empty).open().close()
+    run(empty, "UPDATE alembic_version SET version_num = '9999'")
+    before = empty.read_bytes() if isinstance(empty, Path) else None
+    engine = connect(empty)
+    for attempt in (lambda: of(empty).open(), lambda: migrate(engine)):
         with pytest.raises(RecordsError) as caught:
             attempt()
         assert caught.value.code == "records.schema_newer"
-    assert (tmp_path / "records.db").read_bytes() == before
+    engine.dispose()
+    assert (empty.read_bytes() if isinstance(empty, Path) else None) == before
 
 
-def test_a_file_of_somebody_else_is_refused(tmp_path):
-    with sqlite3.connect(tmp_path / "records.db") as connection:
-        connection.execute("CREATE TABLE recipes (id INTEGER)")
-    connection.close()
+def test_a_database_of_somebody_else_is_refused(empty):
+    run(empty, "CREATE TABLE recipes (id INTEGER)")
     with pytest.raises(RecordsError, match="recipes"):
-        fresh(tmp_path)
+        of(empty).open()
+
+
+def test_a_command_makes_no_tables(empty):
+    """A wrong address must not become a second, empty set of records."""
+    if isinstance(empty, Path):
+        empty.touch()
+    with pytest.raises(RecordsError) as caught:
+        Records(empty, "szh1", ManualClock(), create=False).open()
+    assert caught.value.code == "records.empty"
 
 
 def test_no_database_and_no_folder_are_told_apart(tmp_path):
@@ -100,20 +122,20 @@ def test_the_file_is_private_and_durable(tmp_path):
     assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 10_000}
 
 
-def test_it_opens_again_after_close(tmp_path):
-    records = fresh(tmp_path)
+def test_it_opens_again_after_close(empty):
+    records = of(empty)
     records.apply_conditions([RAISED], SYSTEM_FLOW)
     records.close()
     assert len(records.alarms()) == 1
     records.close()
 
 
-def test_several_that_create_it_together(tmp_path):
+def test_several_that_create_it_together(empty):
     results = []
 
     def opened():
         try:
-            with fresh(tmp_path) as records:
+            with of(empty) as records:
                 results.append(len(records.alarms()))
         except Exception as error:
             results.append(error)
@@ -140,36 +162,66 @@ def test_a_writer_that_hangs_is_reported_as_busy(tmp_path, monkeypatch):
         records.apply_conditions([RAISED], SYSTEM_FLOW)
 
 
-@pytest.mark.parametrize("table", ["audit", "transition", "delivery"])
-@pytest.mark.parametrize("verb", ["UPDATE", "DELETE", "REPLACE"])
-def test_histories_only_grow(tmp_path, table, verb):
-    with fresh(tmp_path) as records:
-        records.apply_conditions([RAISED], SYSTEM_FLOW)
-        if table == "delivery":
-            from andon.records import SYSTEM_SENDER, DeliveryResult
+REWRITES = {
+    "UPDATE": "UPDATE {table} SET site = 'other'",
+    "UPDATE-OF-NOTHING": "UPDATE {table} SET site = 'other' WHERE site = 'nobody'",
+    "DELETE": "DELETE FROM {table}",
+    "REPLACE": "INSERT OR REPLACE INTO {table} SELECT * FROM {table}",
+    "UPSERT": "INSERT INTO {table} SELECT * FROM {table} WHERE true ON CONFLICT ({key}) DO UPDATE SET site = 'other'",
+    "TRUNCATE": "TRUNCATE {table} CASCADE",
+    "MERGE": "MERGE INTO {table} t USING {table} s ON t.site = s.site WHEN MATCHED THEN DELETE",
+}
+ONLY = {"REPLACE": "sqlite", "TRUNCATE": "postgresql", "MERGE": "postgresql", "UPDATE-OF-NOTHING": "postgresql"}
 
-            item = records.claim_order("x", 9.0, SYSTEM_SENDER)
-            records.finish_order(item, DeliveryResult("retry", 500, "x"), SYSTEM_SENDER)
-        statement = {
-            "UPDATE": f"UPDATE {table} SET site = 'other'",
-            "DELETE": f"DELETE FROM {table}",
-            "REPLACE": f"INSERT OR REPLACE INTO {table} SELECT * FROM {table}",
-        }[verb]
+
+@pytest.mark.parametrize("table", APPEND_ONLY)
+@pytest.mark.parametrize("verb", REWRITES)
+def test_histories_only_grow(empty, table, verb):
+    """Also for the owner of the tables, who is connected here."""
+    with of(empty) as records:
+        if ONLY.get(verb, records.engine.dialect.name) != records.engine.dialect.name:
+            return
+        records.apply_conditions([RAISED], SYSTEM_FLOW)
+        item = records.claim_order("x", 9.0, SYSTEM_SENDER)
+        records.finish_order(item, DeliveryResult("retry", 500, "x"), SYSTEM_SENDER)
+        key = ", ".join(column.name for column in metadata.tables[table].primary_key)
         with pytest.raises(Exception, match="append-only"), records.engine.begin() as connection:
-            connection.exec_driver_sql(statement)
+            connection.exec_driver_sql(REWRITES[verb].format(table=table, key=key))
+
+
+@pytest.mark.real
+def test_a_session_that_replays_a_replica_is_refused_too(postgres):
+    with of(postgres.url) as records:
+        records.apply_conditions([RAISED], SYSTEM_FLOW)
+        with records.engine.connect() as connection:
+            connection.exec_driver_sql("SET session_replication_role = replica")
+            with pytest.raises(Exception, match="append-only"):
+                connection.exec_driver_sql("DELETE FROM audit")
 
 
 def test_postgresql_gets_triggers_too():
-    create, trigger = append_only_ddl("postgresql", "audit")
+    create, trigger, always = append_only_ddl("postgresql", "audit")
     assert "plpgsql" in create
     assert "UPDATE OR DELETE OR TRUNCATE" in trigger
+    assert "ALWAYS" in always
 
 
-def test_only_the_dialect_file_knows_sqlite(root):
-    words = ("PRAGMA", "sqlite3", "exec_driver")
+@pytest.mark.parametrize(
+    ("words", "where"),
+    [
+        (("PRAGMA", "sqlite3", "exec_driver", "dialect.name"), {"dialect.py"}),
+        (("psycopg", "plpgsql", "pg_"), {"dialect.py", "postgres.py"}),
+    ],
+)
+def test_few_files_know_which_database_it_is(root, words, where):
     files = (root / "andon" / "records").glob("*.py")
-    told = {path.name for path in files if any(word in path.read_text(encoding="utf-8") for word in words)}
-    assert told == {"dialect.py"}
+    assert {path.name for path in files if any(word in path.read_text(encoding="utf-8") for word in words)} == where
+
+
+def test_a_site_without_postgresql_does_not_load_its_driver():
+    code = "import sys, service.web.main, flows.plant; print('psycopg' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 MUTATING = {
@@ -189,6 +241,11 @@ READING = {
 def test_every_public_method_is_known_to_change_or_not():
     public = {name for name, _ in inspect.getmembers(Records, inspect.isfunction) if not name.startswith("_")}
     assert public == set(MUTATING) | WITHOUT_ACTOR | OTHERS | READING
+
+
+@pytest.mark.parametrize("name", sorted(set(MUTATING) | WITHOUT_ACTOR))
+def test_every_changing_call_is_tried_again_after_a_deadlock(name):
+    assert hasattr(getattr(Records, name), "__wrapped__")
 
 
 @pytest.mark.parametrize("name", sorted(MUTATING))

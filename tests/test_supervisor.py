@@ -14,10 +14,12 @@ from pathlib import Path
 import pytest
 
 from andon import heartbeat, metrics
+from andon.config.models import Plant
 from andon.datafolder import DataFolder
 from service import supervisor as module
 from service.parts import PartState, read_parts
-from service.supervisor import Part, Supervisor, site_parts
+from service.supervisor import Part, Supervisor, senders, site_parts
+from tests.engine_world import plant
 
 
 @pytest.fixture
@@ -213,6 +215,7 @@ def test_a_long_log_is_put_aside_at_a_start(run, data, monkeypatch):
 SUPERVISED = """
 import sys, time
 from pathlib import Path
+from andon.config.models import Plant
 from andon.datafolder import DataFolder
 from service.supervisor import Part, Supervisor
 one = Supervisor(DataFolder(Path(sys.argv[1])), [Part("child", ["/bin/sleep", "60"])])
@@ -239,9 +242,25 @@ def test_children_end_with_the_supervisor_however_it_ends(data, root):
         time.sleep(0.01)
 
 
+def configured(**sections) -> Plant:
+    return plant(**sections).config
+
+
 def test_the_parts_of_a_site():
-    parts = {part.name: part for part in site_parts(Path("p.toml"), Path("d"), 2, ["--speed", "0.0"], sender=True)}
+    erp = {"url": "http://127.0.0.1:1"}
+    config = configured(transport={"shards": 5}, erp=erp)
+    parts = {part.name: part for part in site_parts(Path("p.toml"), Path("d"), config, 2, ["--speed", "0.0"])}
     assert list(parts) == ["ticker", "flow-0", "flow-1", "sender", "web", "dead-man"]
     assert [name for name, part in parts.items() if part.watched] == ["flow-0", "flow-1"]
+    assert parts["flow-1"].argv[-4:] == ["--worker", "1", "--workers", "2"]
     assert parts["ticker"].stop_order < parts["flow-0"].stop_order < parts["sender"].stop_order
-    assert "sender" not in [part.name for part in site_parts(Path("p"), Path("d"), 1, [], sender=False)]
+
+
+def test_every_target_that_is_configured_has_a_sender_of_its_own():
+    assert senders(configured()) == []
+    kafka = {"brokers": "127.0.0.1:1"}
+    assert senders(configured(transport={"kafka": kafka})) == [], "nothing is published"
+    config = configured(transport={"kafka": kafka | {"out": ["alarms"]}}, influx={"url": "http://127.0.0.1:1"})
+    assert senders(config) == ["influx-sender", "kafka-sender"]
+    stops = {part.name: part.stop_order for part in site_parts(Path("p"), Path("d"), config, 1, [])}
+    assert stops["flow-0"] < stops["influx-sender"] == stops["kafka-sender"]

@@ -5,17 +5,20 @@ Runs on whatever was valid by itself; a reference to a part that was refused is 
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import re
 import zoneinfo
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from andon.config.kafka_check import check_kafka
+from andon.config.loopback import is_loopback
 from andon.config.models import (
     Asset,
     ColdChain,
     Erp,
+    Grafana,
+    Influx,
     Oee,
     Retention,
     Series,
@@ -27,6 +30,7 @@ from andon.config.models import (
     Windows,
 )
 from andon.config.problems import Loc, Place, Problem, Words, shown, unknown_name
+from andon.config.records_check import check_records
 from andon.config.rule_checks import check_rules
 from andon.config.validate import Draft
 from andon.readings import NS_PER_S
@@ -45,23 +49,14 @@ def check(draft: Draft) -> Iterator[Problem]:
     yield from _retention(draft)
     yield from _templates(draft)
     yield from _assets(draft)
+    yield from _workers(draft)
     yield from _cycles(draft)
     yield from check_rules(draft)
     yield from _routes(draft)
-    yield from _erp(draft)
+    yield from _urls(draft)
     yield from _web(draft)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address stays on this machine.
-
-    >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("::1"), is_loopback("0.0.0.0")
-    (True, True, True, False)
-    """
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
+    yield from check_records(draft)
+    yield from check_kafka(draft)
 
 
 def _unique(draft: Draft, section: str, key: str) -> Iterator[Problem]:
@@ -190,6 +185,13 @@ def _assets(draft: Draft) -> Iterator[Problem]:
             yield from _own_kinds(draft, loc, asset, templates[asset.template])
 
 
+def _workers(draft: Draft) -> Iterator[Problem]:
+    transport: Transport | None = draft.section("transport", Transport())
+    if transport and transport.workers is not None and transport.workers > transport.shards:
+        place = draft.document.place(("transport", "workers"))
+        yield Problem("config.workers", place, found=transport.workers, shards=transport.shards)
+
+
 def _own_kinds(draft: Draft, loc: Loc, asset: Asset, template: Template) -> Iterator[Problem]:
     """A series of the asset alone must not change the kind that its template's OEE or cold chain relies on."""
     for part in (template.oee, template.cold_chain):
@@ -223,13 +225,17 @@ def _routes(draft: Draft) -> Iterator[Problem]:
                 yield Problem("config.no_erp", place)
 
 
-def _erp(draft: Draft) -> Iterator[Problem]:
-    erp: Erp | None = draft.tables.get("erp")
-    if erp is None:
-        return
-    place = draft.document.place(("erp", "url"))
+def _urls(draft: Draft) -> Iterator[Problem]:
+    for section in ("erp", "influx", "grafana"):
+        asked: Erp | Influx | Grafana | None = draft.tables.get(section)
+        if asked is not None:
+            yield from _url(draft, section, asked.url)
+
+
+def _url(draft: Draft, section: str, address: str) -> Iterator[Problem]:
+    place = draft.document.place((section, "url"))
     try:
-        url = urlsplit(erp.url)
+        url = urlsplit(address)
         host, with_user = url.hostname or "", url.username is not None or url.password is not None
         usable = url.scheme in {"http", "https"} and bool(host) and url.port != 0
     except ValueError:
@@ -237,9 +243,9 @@ def _erp(draft: Draft) -> Iterator[Problem]:
     if with_user:
         yield Problem("config.url_secret", place)  # the value is not shown: it holds a password
     elif not usable:
-        yield Problem("config.url", place, found=shown(erp.url))
-    elif erp.url.startswith("http:") and not is_loopback(host):
-        yield Problem("config.url_plain", place, found=shown(erp.url))
+        yield Problem("config.url", place, found=shown(address))
+    elif address.startswith("http:") and not is_loopback(host):
+        yield Problem("config.url_plain", place, found=shown(address))
 
 
 def _web(draft: Draft) -> Iterator[Problem]:

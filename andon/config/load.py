@@ -8,6 +8,7 @@ from typing import Any
 from andon.config.checks import check
 from andon.config.files import Document, read_document
 from andon.config.models import Plant
+from andon.config.pins import read_pins
 from andon.config.problems import Place, Problem
 from andon.config.series_csv import add_series_files
 from andon.config.validate import Draft, validate
@@ -18,7 +19,7 @@ from andon.plant import PlantModel
 def load_plant(path: Path) -> PlantModel:
     """The checked plant of a plant.toml with everything it includes.
 
-    File names inside (secret_file, tls_cert, tls_key) become absolute: they are relative to plant.toml.
+    File names inside (secret_file, password_file, tls_cert, tls_key) become absolute: they are relative to plant.toml.
     Raises ConfigError with every problem found, each naming file, line, path, what was found and what is allowed.
     """
     if not path.is_file():
@@ -29,9 +30,10 @@ def load_plant(path: Path) -> PlantModel:
     add_series_files(document)
     draft = validate(document)
     document.problems.extend(check(draft))
+    pins = read_pins(draft)
     if document.problems:
         raise _error(path, document)
-    return PlantModel(_assemble(draft))
+    return PlantModel(_assemble(draft), pins)
 
 
 def _readable(document: Document) -> bool:
@@ -60,8 +62,16 @@ def _assemble(draft: Draft) -> Plant:
         parts[key] = tuple(parts.get(key, ()))
     if "erp" in parts and parts["erp"].secret_file is not None:
         parts["erp"] = parts["erp"].model_copy(update={"secret_file": str(folder / parts["erp"].secret_file)})
+    if "records" in parts and parts["records"].password_file is not None:
+        file = str(folder / parts["records"].password_file)
+        parts["records"] = parts["records"].model_copy(update={"password_file": file})
     if "web" in parts:
         files = {key: getattr(parts["web"], key) for key in ("tls_cert", "tls_key")}
         found = {key: str(folder / name) for key, name in files.items() if name is not None}
         parts["web"] = parts["web"].model_copy(update=found)
+    kafka = parts["transport"].kafka if "transport" in parts else None
+    if kafka is not None:
+        files = {key: getattr(kafka, key) for key in ("ca_file", "cert_file", "key_file", "password_file")}
+        found = {key: str(folder / name) for key, name in files.items() if name is not None}
+        parts["transport"] = parts["transport"].model_copy(update={"kafka": kafka.model_copy(update=found)})
     return Plant(**parts)

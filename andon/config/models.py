@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-Language = Literal["en", "zh-CN"]
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
-AssetPath = Annotated[str, Field(pattern=r"^[a-z0-9._-]+(/[a-z0-9._-]+)*$", max_length=200)]
-Tag = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
-# Half-open ranges need inf; everywhere else an infinite or NaN setting is a mistake that would never alarm.
-Bound = Annotated[float, Field(allow_inf_nan=True)]
+from andon.config.base import AssetPath, Bound, Language, Section, Slug, Tag
+from andon.config.deployment import Grafana, Influx, Kafka, RecordsDatabase
 
-
-class Section(BaseModel):
-    """Base of every section: unknown keys are refused, inf and nan too. The loader adds strict types."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+__all__ = ["AssetPath", "Bound", "Grafana", "Influx", "Kafka", "Language", "RecordsDatabase", "Section", "Slug", "Tag"]
 
 
 class Enterprise(Section):
@@ -39,8 +31,23 @@ class Site(Section):
 class Transport(Section):
     """[transport]: the log that carries readings and events to the flows."""
 
-    kind: Literal["spool"] = Field("spool", description="spool: a durable queue in SQLite.")
-    shards: int = Field(1, ge=1, le=64, description="Units of order and parallelism; fixed for the data folder's life.")
+    kind: Literal["spool", "kafka"] = Field(
+        "spool", description="spool: a durable queue in SQLite. kafka: a topic, one partition a shard."
+    )
+    shards: int = Field(
+        1, ge=1, le=64, description="Units of order and parallelism; growing them: `andon state rescale`."
+    )
+    workers: int | None = Field(
+        None,
+        ge=1,
+        le=64,
+        description="Flow processes, each with its part of the shards; none: one a core, at most one "
+        "a shard. `andon run -w` overrides it. May change at any start.",
+    )
+    pins: str | None = Field(
+        None, description="CSV file, asset,shard, relative to this one; written by `andon state rescale`."
+    )
+    kafka: Kafka | None = Field(None, description="The broker; with kind = kafka, or for `andon forward`.")
 
 
 class Sources(Section):
@@ -238,6 +245,9 @@ class Plant(Section):
     windows: Windows = Windows()
     retention: Retention = Retention()
     web: Web = Web()
+    records: RecordsDatabase | None = None
+    influx: Influx | None = None
+    grafana: Grafana | None = None
     erp: Erp | None = None
     asset: tuple[Asset, ...]
     template: tuple[Template, ...]

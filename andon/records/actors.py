@@ -11,12 +11,15 @@ RIGHTS: dict[str, frozenset[str]] = {
     "viewer": frozenset({"view"}),
     "operator": frozenset({"view", "alarm.acknowledge", "alarm.comment"}),
     "quality": frozenset(
-        {"view", "alarm.acknowledge", "alarm.comment", "audit.read", "outbox.release", "dead_letters.redrive", "export"}
+        {
+            "view", "alarm.acknowledge", "alarm.comment", "audit.read", "outbox.release", "dead_letters.redrive",
+            "log.skip_gap", "export",
+        }
     ),
     "engineer": frozenset(
         {
             "view", "alarm.acknowledge", "alarm.comment", "audit.read", "outbox.release", "dead_letters.redrive",
-            "export", "rules.edit", "settings.edit",
+            "log.skip_gap", "export", "rules.edit", "settings.edit",
         }
     ),
     # An administrator runs the system and is no GMP user: no say over alarms or deliveries.

@@ -11,6 +11,7 @@ from andon.errors import RecordsError
 from andon.lifecycle import Move, Refused, State, step
 from andon.records import schema
 from andon.records.actors import Actor, require_actor, require_reason
+from andon.records.again import repeated
 from andon.records.applying import (
     Applying,
     add_transition,
@@ -29,6 +30,7 @@ from andon.records.rows import AlarmRecord, TransitionRecord, alarm_columns
 class AlarmRecords(RecordsBase):
     """The alarm part of `Records`."""
 
+    @repeated
     def apply_conditions(
         self, changes: Sequence[ConditionChange], actor: Actor, *, erp_kinds: Iterable[str] = ERP_KINDS
     ) -> int:
@@ -59,6 +61,7 @@ class AlarmRecords(RecordsBase):
                 tx.connection.execute(insert(schema.change_seen), new)
         return len(new)
 
+    @repeated
     def acknowledge(self, key: str, actor: Actor, comment: str = "") -> AlarmRecord:
         """Somebody has seen the alarm and answers for it. A critical alarm wants a comment.
 
@@ -93,6 +96,7 @@ class AlarmRecords(RecordsBase):
             raise RecordsError("records.move_refused", key=key, state=refused.state.value, move=refused.move.value)
         return self.alarm(key)
 
+    @repeated
     def comment(self, key: str, actor: Actor, comment: str) -> None:
         """Add a remark to the alarm's history. Raises RecordsError when it is blank or the alarm unknown."""
         require_actor(actor, "alarm.comment")

@@ -16,7 +16,7 @@ import rfc8785
 from sqlalchemy import RowMapping
 
 from andon.records.actors import Actor
-from andon.records.canonical import LEAF, canonical_text
+from andon.records.canonical import LEAF, canonical_text, storable
 
 GENESIS = "0" * 64
 
@@ -64,13 +64,14 @@ def make_row(
     old: Mapping[str, object] | None, new: Mapping[str, object] | None, reason: str,
     site: str, seq: int, at_ns: int, zone: str, prev_hash: str,
 ) -> dict[str, Any]:  # fmt: skip
-    """A complete row for the audit table."""
+    """A complete row for the audit table; its texts are such that every database gives back what was hashed."""
     row: dict[str, Any] = {
         "site": site, "seq": seq, "at_ns": at_ns, "zone": zone,
-        "actor_id": actor.id, "actor_name": actor.name, "role": actor.role, "terminal": actor.terminal,
-        "action": action, "object_type": object_type, "object_id": object_id, "object_version": str(object_version),
+        "actor_id": storable(actor.id), "actor_name": storable(actor.name), "role": actor.role,
+        "terminal": storable(actor.terminal), "action": action, "object_type": object_type,
+        "object_id": storable(object_id), "object_version": str(object_version),
         "old": None if old is None else canonical_text(old), "new": None if new is None else canonical_text(new),
-        "reason": reason, "prev_hash": prev_hash,
+        "reason": storable(reason), "prev_hash": prev_hash,
     }  # fmt: skip
     row["hash"] = record_hash(row)
     return row

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import structlog
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Connection, Engine, Row, insert, select, update
 
 from andon.clock import Clock
 from andon.errors import RecordsError
@@ -18,8 +18,9 @@ from andon.records import schema
 from andon.records.actors import Actor
 from andon.records.anchors import EVERY_NS, EVERY_RECORDS, Anchor, append_anchor
 from andon.records.audit import GENESIS, make_row
-from andon.records.dialect import READ_ONLY, connect, is_url, translated
+from andon.records.dialect import connect, insert_once, read_options, translated
 from andon.records.migrate import require_head
+from andon.records.server import Place, place_of
 
 log = structlog.get_logger()
 
@@ -27,19 +28,13 @@ log = structlog.get_logger()
 class Tx:
     """One writing transaction. It holds the site's lock from its start, so both sequences have no holes."""
 
-    def __init__(self, connection: Connection, site: str, zone: str, now_ns: int) -> None:
-        self.connection, self.site, self.zone, self.now_ns = connection, site, zone, now_ns
-        head = connection.execute(
-            select(schema.site_head).where(schema.site_head.c.site == site).with_for_update()
-        ).first()
-        if head is None:
-            connection.execute(
-                insert(schema.site_head).values(site=site, audit_count=0, audit_hash=GENESIS, change_seq=0)
-            )
-        self.audit_before = 0 if head is None else int(head.audit_count)
-        self.audit_count = self.audit_before
-        self.audit_hash = GENESIS if head is None else str(head.audit_hash)
-        self.change_before = self.change_seq = 0 if head is None else int(head.change_seq)
+    def __init__(self, connection: Connection, site: str, zone: str, clock: Clock) -> None:
+        self.connection, self.site, self.zone = connection, site, zone
+        head = _locked_head(connection, site)
+        self.now_ns = clock.now_ns()  # after the wait for the lock: leases begin now
+        self.audit_before = self.audit_count = int(head.audit_count)
+        self.audit_hash = str(head.audit_hash)
+        self.change_before = self.change_seq = int(head.change_seq)
         self._audit_rows: list[dict[str, Any]] = []
 
     def next_change(self) -> int:
@@ -71,23 +66,37 @@ class Tx:
             )
 
 
+def _locked_head(connection: Connection, site: str) -> Row[Any]:
+    """The site's row, locked until the transaction ends; the first writer of a site makes it."""
+    query = select(schema.site_head).where(schema.site_head.c.site == site).with_for_update()
+    head = connection.execute(query).first()
+    if head is None:
+        first = {"site": site, "audit_count": 0, "audit_hash": GENESIS, "change_seq": 0}
+        insert_once(connection, schema.site_head, first)
+        head = connection.execute(query).one()
+    return head
+
+
 class RecordsBase:
     """Opening and transactions; the parts of `Records` build on it.
 
-    place   : file of the SQLite database, or a database URL.
+    place   : file of the SQLite database, or a server's address (a password in it is not kept in sight).
     site_id : the site's immutable id.
     clock   : the machine's clock, not the scaled one of a simulated plant: leases, idle times and audit stamps
               are real time.
     zone    : IANA name of the site's time zone, stored with each audit record.
-    anchors : file for anchors; beside a SQLite file `anchors.jsonl` by default, none for a URL.
+    anchors : file for anchors; beside a SQLite file `anchors.jsonl` by default, none for a server.
+    create  : whether an empty database gets the schema; else it is refused ("records.empty").
     """
 
     def __init__(
-        self, place: str | Path, site_id: str, clock: Clock, *, zone: str = "UTC", anchors: Path | None = None
-    ) -> None:
-        self.place, self.site, self.clock, self.zone = place, site_id, clock, zone
-        beside = None if is_url(place) else Path(place).parent / "anchors.jsonl"
+        self, place: Place, site_id: str, clock: Clock, *, zone: str = "UTC", anchors: Path | None = None,
+        create: bool = True,
+    ) -> None:  # fmt: skip
+        self.place, self.site, self.clock, self.zone = place_of(place), site_id, clock, zone
+        beside = self.place.parent / "anchors.jsonl" if isinstance(self.place, Path) else None
         self.anchors_path = anchors or beside
+        self._create = create
         self._engine: Engine | None = None
         self._opening = threading.Lock()
         self._anchored_count = -1
@@ -100,9 +109,12 @@ class RecordsBase:
         """
         with self._opening:
             if self._engine is None:
-                with translated():
-                    engine = connect(self.place)
-                require_head(engine)
+                engine = connect(self.place)
+                try:
+                    require_head(engine, create=self._create)
+                except BaseException:
+                    engine.dispose()
+                    raise
                 self._engine = engine
         return self
 
@@ -138,14 +150,15 @@ class RecordsBase:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that sees one state of the database and takes no lock that stops writers."""
-        with translated(), self.engine.connect().execution_options(**READ_ONLY) as connection:
+        engine = self.engine
+        with translated(), engine.connect().execution_options(**read_options(engine)) as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Tx]:
         """A transaction under the site's lock. Everything in it is committed together, or nothing is."""
         with translated(), self.engine.begin() as connection:
-            tx = Tx(connection, self.site, self.zone, self.clock.now_ns())
+            tx = Tx(connection, self.site, self.zone, self.clock)
             yield tx
             tx.finish()
         self._anchor_when_due(tx)

@@ -18,15 +18,17 @@ LEAF = b"\x00"  # RFC 6962 domain separation: a record is a leaf, 0x01 stays fre
 
 
 def plain(value: object) -> Any:
-    """The value as I-JSON: integers beyond 2**53 (ns stamps) and non-finite numbers become strings."""
-    if value is None or isinstance(value, (bool, str)):
+    """The value as I-JSON: integers beyond 2**53 (ns stamps) and non-finite numbers become strings; see `storable`."""
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, str):
+        return storable(value)
     if isinstance(value, int):
         return value if -_SAFE_INTEGER <= value <= _SAFE_INTEGER else str(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, Mapping):
-        return {str(key): plain(one) for key, one in value.items()}
+        return {storable(str(key)): plain(one) for key, one in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
         return [plain(one) for one in value]
     if hasattr(value, "item"):  # numpy scalars
@@ -42,6 +44,15 @@ def canonical(value: object) -> bytes:
 def canonical_text(value: object) -> str:
     """`canonical` as text, for text columns."""
     return canonical(value).decode()
+
+
+def storable(text: str) -> str:
+    r"""The text without what a database may refuse: NUL (PostgreSQL) and halves of surrogate pairs (both).
+
+    >>> storable("pump\x00 3")
+    'pump\ufffd 3'
+    """
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def digest(value: object) -> str:

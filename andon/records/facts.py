@@ -10,6 +10,7 @@ from sqlalchemy import insert, select, update
 
 from andon.records import schema
 from andon.records.actors import Actor, require_actor
+from andon.records.again import repeated
 from andon.records.audit import AuditRecord
 from andon.records.base import RecordsBase
 from andon.records.canonical import canonical_text
@@ -26,6 +27,7 @@ class FactRecords(RecordsBase):
             value = connection.execute(query).scalar()
         return None if value is None else json.loads(value)
 
+    @repeated
     def set_state(self, key: str, value: object, actor: Actor, reason: str = "") -> None:
         """Keep a JSON value; audited, so not for what changes every second. The same value again does nothing."""
         require_actor(actor, "settings.edit")
@@ -43,6 +45,7 @@ class FactRecords(RecordsBase):
             old = None if row is None else {"value": json.loads(row["value"])}
             tx.audit(actor, "state.set", "state", key, revision, old=old, new={"value": value}, reason=reason)
 
+    @repeated
     def register_rule(
         self, rule_id: str, version: str, content: Mapping[str, object], actor: Actor, reason: str = ""
     ) -> bool:
@@ -72,6 +75,7 @@ class FactRecords(RecordsBase):
             content = connection.execute(select(table.c.content).where(*place)).scalar()
         return None if content is None else json.loads(content)
 
+    @repeated
     def note(
         self, actor: Actor, action: str, object_type: str, object_id: str, *, old: Mapping[str, object] | None = None,
         new: Mapping[str, object] | None = None, reason: str = "", right: str = "settings.edit",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 from sqlalchemy import Connection, Engine, inspect, text
 
 from andon.errors import RecordsError
-from andon.records.dialect import READ_ONLY, translated
+from andon.records.dialect import hold_schema, read_options, translated
 
 KNOWN = ("0001",)  # oldest first; a test compares this with the files of migrations/versions
 HEAD = KNOWN[-1]
@@ -36,8 +37,10 @@ def schema_state(connection: Connection) -> tuple[SchemaState, str]:
     return ("head" if version == HEAD else "older"), str(version)
 
 
-def migrate(engine: Engine) -> str:
+def migrate(engine: Engine, after: Callable[[Connection, str], None] = lambda _connection, _version: None) -> str:
     """Bring the database to the head in one transaction; returns the version it had ("" when it was empty).
+
+    after: called in the same transaction with that version, where something was done; what it raises undoes all.
 
     Safe to call from several processes at once: the first does it, the others wait and find it done.
     """
@@ -45,19 +48,23 @@ def migrate(engine: Engine) -> str:
     from alembic.config import Config
 
     with translated(), engine.begin() as connection:
+        hold_schema(connection)
         state, version = schema_state(connection)
         if state != "head":
             config = Config()
             config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            after(connection, version)
         return version
 
 
-def require_head(engine: Engine) -> None:
+def require_head(engine: Engine, *, create: bool = True) -> None:
     """Create a fresh database at the head; refuse an older one ("run andon upgrade") and a newer one."""
-    with translated(), engine.connect().execution_options(**READ_ONLY) as connection:
+    with translated(), engine.connect().execution_options(**read_options(engine)) as connection:
         state, version = schema_state(connection)
+    if state == "empty" and not create:
+        raise RecordsError("records.empty")
     if state == "empty":
         migrate(engine)
     elif state == "older":

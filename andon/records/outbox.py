@@ -12,12 +12,14 @@ from andon.errors import RecordsError
 from andon.readings import NS_PER_S
 from andon.records import schema
 from andon.records.actors import Actor, require_actor, require_reason
+from andon.records.again import repeated
 from andon.records.applying import Applying, change_path
 from andon.records.base import RecordsBase, Tx
 from andon.records.canonical import alarm_key
 from andon.records.rows import DeliveryRecord, OutboxItem, OutboxRecord
 
 PARKED_RULE = "erp-parked"
+SKEW_NS = 60 * NS_PER_S  # between the clocks of several nodes, and more
 LONGEST_WAIT_S = 24 * 3600.0  # a row that waits longer was scheduled by a clock that has since been set back
 
 Outcome = Literal["delivered", "found", "retry", "parked"]
@@ -45,6 +47,7 @@ class DeliveryResult:
 class OutboxRecords(RecordsBase):
     """The outbox part of `Records`."""
 
+    @repeated
     def claim_order(self, owner: str, lease_s: float, actor: Actor) -> OutboxItem | None:
         """Take the oldest order that is due under a lease of `lease_s` seconds; None when nothing is due.
 
@@ -67,6 +70,7 @@ class OutboxRecords(RecordsBase):
             merged = {**row, **changed, "attempt": changed["attempts"]}
             return OutboxItem(**{field.name: merged[field.name] for field in fields(OutboxItem)})
 
+    @repeated
     def finish_order(self, item: OutboxItem, result: DeliveryResult, actor: Actor) -> bool:
         """Note what became of a claimed order; False when its lease had passed to another sender.
 
@@ -87,6 +91,7 @@ class OutboxRecords(RecordsBase):
                 self._delivered(tx, row, item, result, actor)
         return held
 
+    @repeated
     def release_order(self, order_key: str, actor: Actor, reason: str) -> None:
         """Send a parked order again, on a person's word. Raises RecordsError when it is not parked."""
         require_actor(actor, "outbox.release")
@@ -190,7 +195,11 @@ def _due(site: str, now_ns: int, lease_s: float) -> Any:
     table, other = schema.outbox.c, schema.outbox.alias("earlier")
     too_far_ns = now_ns + round(LONGEST_WAIT_S * NS_PER_S)
     lease_too_far_ns = now_ns + 2 * round(lease_s * NS_PER_S)
-    waiting = and_(table.state == "pending", or_(table.next_at_ns <= now_ns, table.next_at_ns > too_far_ns))
+    later_ns = now_ns + SKEW_NS  # what was noted later than now was noted before the clock was set back
+    noted_later = exists().where(schema.delivery.c.order_key == table.order_key, schema.delivery.c.at_ns > later_ns)
+    set_back = or_(table.created_ns > later_ns, table.delivered_ns > later_ns, noted_later)
+    due = or_(table.next_at_ns <= now_ns, table.next_at_ns > too_far_ns, set_back)
+    waiting = and_(table.state == "pending", due)
     abandoned = and_(
         table.state == "leased", or_(table.lease_until_ns <= now_ns, table.lease_until_ns > lease_too_far_ns)
     )

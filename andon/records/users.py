@@ -21,11 +21,13 @@ from andon.errors import AccessError, RecordsError
 from andon.readings import NS_PER_S
 from andon.records import schema
 from andon.records.actors import ROLES, Actor, require_actor, require_reason
+from andon.records.again import repeated
 from andon.records.base import RecordsBase, Tx
 
 MAX_FAILURES = 5
 FAILURE_SPAN_NS = LOCK_NS = IDLE_NS = 15 * 60 * NS_PER_S
 LONGEST_SESSION_NS = 12 * 3600 * NS_PER_S
+SKEW_NS = 5 * 60 * NS_PER_S  # a clock set back by more ends the sessions
 SEEN_EVERY_NS = 30 * NS_PER_S  # an active session is written down only so often
 MIN_PASSWORD = 12
 
@@ -70,6 +72,7 @@ class UserRecords(RecordsBase):
             query = select(func.count()).where(schema.users.c.site == self.site, schema.users.c.active)
             return bool(connection.execute(query).scalar())
 
+    @repeated
     def create_user(self, user_id: str, name: str, role: str, password: str, actor: Actor, reason: str) -> None:
         """Add a user; ids are never given to someone else. Raises RecordsError for an id in use or a short password."""
         require_actor(actor, "users.manage")
@@ -89,6 +92,7 @@ class UserRecords(RecordsBase):
             )  # fmt: skip
             tx.audit(actor, "user.created", "user", user_id, 1, new=row, reason=reason)
 
+    @repeated
     def change_user(
         self, user_id: str, actor: Actor, reason: str, *, role: str | None = None, active: bool | None = None,
         password: str | None = None, unlock: bool = False,
@@ -123,6 +127,7 @@ class UserRecords(RecordsBase):
                 new={key: hidden.get(key, value) for key, value in changed.items()}, reason=reason,
             )  # fmt: skip
 
+    @repeated
     def login(self, user_id: str, password: str, terminal: str) -> tuple[str, Session]:
         """Token for a cookie and the session. Five failures within 15 minutes lock the user for 15 minutes.
 
@@ -152,6 +157,7 @@ class UserRecords(RecordsBase):
                 return self._start(tx, Actor(user_id, row["name"], row["role"], terminal), "login.ok")
         raise refusal or AccessError("access.login_failed")
 
+    @repeated
     def issue_one_time_token(
         self, actor: Actor, *, user_id: str = "demo", name: str = "Demo operator", role: str = "operator",
         valid_s: float = 24 * 3600.0,
@@ -171,6 +177,7 @@ class UserRecords(RecordsBase):
             tx.audit(actor, "token.issued", "user", user_id, new={"name": name, "role": role, "valid_s": valid_s})
         return token
 
+    @repeated
     def redeem_one_time_token(self, token: str, terminal: str) -> tuple[str, Session]:
         """Session token and session for a one-time token; it is spent then. Raises AccessError."""
         table = schema.login_token
@@ -187,8 +194,11 @@ class UserRecords(RecordsBase):
             tx.audit(claimed, "login.failed", "user", "" if row is None else row["user_id"], new={"code": "token"})
         raise AccessError("access.token_invalid")
 
+    @repeated
     def session(self, token: str | None, *, touch: bool = True) -> Session:
         """The session of a cookie. Idle for 15 minutes or 12 hours old: ended. touch: this use counts as activity.
+
+        Used at a later time than now, because the clock was set back since: ended too.
 
         Raises AccessError "access.anonymous" without a token, "access.session_ended" otherwise.
         """
@@ -201,7 +211,8 @@ class UserRecords(RecordsBase):
             row = connection.execute(query).mappings().first()
         if row is None or row["ended_ns"] is not None:
             raise AccessError("access.session_ended")
-        if now_ns - row["seen_ns"] >= IDLE_NS or now_ns - row["created_ns"] >= LONGEST_SESSION_NS:
+        set_back = now_ns < row["seen_ns"] - SKEW_NS  # nobody knows any more how long it has been idle
+        if set_back or now_ns - row["seen_ns"] >= IDLE_NS or now_ns - row["created_ns"] >= LONGEST_SESSION_NS:
             self._end(row, "logout.idle")
             raise AccessError("access.session_ended")
         if touch and abs(now_ns - row["seen_ns"]) >= SEEN_EVERY_NS:
@@ -212,6 +223,7 @@ class UserRecords(RecordsBase):
         actor = Actor(row["user_id"], row["name"], row["role"], row["terminal"])
         return Session(actor, _csrf(token), row["created_ns"])
 
+    @repeated
     def logout(self, token: str) -> None:
         """End the session of a cookie; one that has ended already is left alone."""
         with self.reading() as connection:

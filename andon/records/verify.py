@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -86,15 +87,16 @@ def verify_audit(records: RecordsBase) -> Verdict:
         head = connection.execute(select(schema.site_head).where(schema.site_head.c.site == records.site)).first()
         query = select(*_COLUMNS).where(schema.audit.c.site == records.site).order_by(schema.audit.c.seq)
         count, previous, good_anchor = 0, GENESIS, 0
-        for row in connection.execution_options(yield_per=1000).execute(query):
-            code = _fault(row, count + 1, previous)
-            if code is not None:
-                return Verdict(False, count, len(anchors), count + 1, code)
-            count, previous = count + 1, row[_HASH]
-            if count in roots:
-                if roots[count] != {previous}:
-                    return Verdict(False, count, len(anchors), count, "audit.rewritten", {"since": good_anchor + 1})
-                good_anchor = count
+        with closing(connection.execute(query, execution_options={"yield_per": 1000})) as rows:
+            for row in rows:
+                code = _fault(row, count + 1, previous)
+                if code is not None:
+                    return Verdict(False, count, len(anchors), count + 1, code)
+                count, previous = count + 1, row[_HASH]
+                if count in roots:
+                    if roots[count] != {previous}:
+                        return Verdict(False, count, len(anchors), count, "audit.rewritten", {"since": good_anchor + 1})
+                    good_anchor = count
     return _end(count, previous, max(roots, default=0), head, len(anchors), unreadable)
 
 

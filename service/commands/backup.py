@@ -39,14 +39,30 @@ def backup(
     as_json: JsonOption = False,
 ) -> None:
     """Copy the data folder to a new or empty folder, with a manifest of hashes."""
+    from andon.records import site_place
+    from andon.records.server import Server
     from service.backups import back_up
+    from service.records_dump import DUMP, dump, need_tools
 
     plant = plant_of(config)
     folder = open_data(data, plant)
     actor = system_administrator(by)
-    manifest = back_up(folder, target, SystemClock(), lambda part: None if as_json else say("cli.copying", part=part))
+    place = site_place(plant.config, folder)
+
+    def tell(part: str) -> None:
+        if not as_json:
+            say("cli.copying", part=part)
+
+    def more(copied: Path) -> None:
+        if isinstance(place, Server):
+            tell("PostgreSQL")
+            dump(place, copied / DUMP)
+
+    if isinstance(place, Server):
+        need_tools()
+    manifest = back_up(folder, target, SystemClock(), tell, more)
     size = sum(entry.size for entry in manifest.files)
-    if folder.records_db.exists():
+    if isinstance(place, Server) or place.exists():
         with open_records(folder, plant) as records:
             new = {"manifest": manifest.digest(), "files": len(manifest.files), "bytes": size}
             records.note(actor, "backup", "data_folder", plant.config.site.id, new=new, reason=reason)

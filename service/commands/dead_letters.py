@@ -165,9 +165,9 @@ def _redrive(
     A fault in between leaves a record about nothing, or rows that the flow knows as duplicates; never a change that
     nobody knows of.
     """
-    from sources.spool import Spool
+    from service.shard_logs import shard_logs
 
-    count = 0
+    count, logs = 0, shard_logs(plant, folder, SystemClock())
     for store in _stores(folder, plant):
         # Asks for more than the limit, since letters that went in again already come with the others.
         letters = [one for one in store.list(limit=2**31, reason=only) if not one.redriven][: limit - count]
@@ -179,8 +179,7 @@ def _redrive(
                 actor, "dead_letters.redriven", "dead_letters", f"shard {store.shard}",
                 new={"count": len(part), "letters": places}, reason=why, right="dead_letters.redrive",
             )  # fmt: skip
-            with Spool(folder.spool(store.shard), store.shard, SystemClock()) as spool:
-                spool.append([one.raw for one in part])
+            logs[store.shard].append([one.raw for one in part])
             for one in part:
                 store.mark_redriven(one.offset, one.line)
         count += len(letters)

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -39,11 +39,14 @@ def demo(
     no_faults: Annotated[bool, typer.Option("--no-faults", help="cli.demo.no_faults")] = False,
     check: Annotated[bool, typer.Option("--check", help="cli.demo.check")] = False,
     data: Annotated[Path | None, typer.Option("--data", "-d", help="cli.demo.data")] = None,
+    on: Annotated[Literal["embedded", "plant"], typer.Option("--on", help="cli.demo.on")] = "embedded",
     no_erp_key: Annotated[bool, typer.Option("--no-erp-key", hidden=True)] = False,
 ) -> None:
     """Run until Ctrl-C or for `seconds`; with --check compare with the simulators' truth and say so by exit status."""
-    from service.demo import Demo, Settings, free_port, port_is_free  # takes a second: not for every command
+    from service.demo import Settings, port_is_free  # takes a second: not for every command
+    from service.servers.base import free_port
 
+    kind = _shape(on)
     stop = stop_on_signals()
     temporary = check and data is None
     folder = Path(tempfile.mkdtemp(prefix="andon-demo-")) if temporary else data or Path("demo-data")
@@ -53,7 +56,7 @@ def demo(
         port = free_port()
     elif not port_is_free(port):
         raise ConfigError("demo.port_taken", port=port)
-    run = Demo(Settings(folder, seed, speed, port, seconds, not no_faults, not no_erp_key))
+    run = kind(Settings(folder, seed, speed, port, seconds, not no_faults, on, check, not no_erp_key))
     try:
         with run.data.lock():
             _run(run, stop)
@@ -68,10 +71,24 @@ def demo(
         raise typer.Exit(1)
 
 
+def _shape(on: str) -> type[Demo]:
+    """The demo of a deployment shape; ServerMissingError when this machine has no servers for it."""
+    if on == "plant":
+        from service.demo_plant import PlantDemo, check_servers
+
+        check_servers()
+        return PlantDemo
+    from service.demo import Demo
+
+    return Demo
+
+
 def _run(run: Demo, stop: threading.Event) -> None:
     say("demo.starting", speed=f"{run.settings.speed:g}", seed=run.settings.seed)
-    run.supervisor.start()
+    run.start()
     say("demo.address", url=run.address())
+    for code, address in run.servers().items():
+        say(code, address=address)
     say("demo.ctrl_c")
     shown = _Shown(run)
     while not stop.is_set() and not run.finished():
@@ -133,5 +150,10 @@ def _report(run: Demo) -> bool:
     )
     for finding in report.findings:
         typer.echo(finding.text())
+    compared = run.compared()
+    if compared is not None:
+        for example in compared.examples:
+            say("demo.window_differs", window=example)
+        typer.echo(compared.line)
     typer.echo(report.final_line)
-    return bool(report.ok)
+    return bool(report.ok) and (compared is None or compared.ok)

@@ -144,9 +144,9 @@ def _print(outcome: Outcome, zone: ZoneInfo, *, as_json: bool) -> None:
 def _into_the_plant(recording: Recording, config: Path, data: Path, *, yes: bool, by: str, reason: str) -> None:
     """Append the recording to the logs of the running plant; who and why is audited first."""
     from andon.clock import SystemClock
+    from service.shard_logs import shard_logs
     from service.terminal import open_data, open_records, reason_of, system_administrator
     from sources.replay import batches, messages
-    from sources.spool import Spool
 
     plant = plant_of(config)
     folder = open_data(data, plant)
@@ -158,8 +158,7 @@ def _into_the_plant(recording: Recording, config: Path, data: Path, *, yes: bool
         raise typer.Exit(1)
     with open_records(folder, plant) as records:
         records.note(actor, "replay.live", "recording", recording.name, reason=why, right="settings.edit")
-    clock, count = SystemClock(), 0
-    spools = {shard: Spool(folder.spool(shard), shard, clock) for shard in range(plant.config.transport.shards)}
+    logs, count = shard_logs(plant, folder, SystemClock()), 0
     for batch in batches(messages(recording, recording.name)):
         bodies: dict[int, list[bytes]] = {}
         for message in batch:
@@ -168,7 +167,7 @@ def _into_the_plant(recording: Recording, config: Path, data: Path, *, yes: bool
             # A row without an asset is for the first shard's dead letters: nothing is dropped in silence.
             bodies.setdefault(plant.shard_of(_asset_of(message.body)), []).append(message.body)
         for shard, some in bodies.items():
-            spools[shard].append(some)
+            logs[shard].append(some)
             count += len(some)
     say("cli.replay.sent", count=count)
 

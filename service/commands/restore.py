@@ -39,7 +39,10 @@ def restore(
     data: DataOption = DATA,
 ) -> None:
     """Every file is checked against the manifest first. The folder that was there is moved aside, not deleted."""
+    from andon.records import site_place
+    from andon.records.server import Server
     from service.backups import put_back, read_backup
+    from service.records_dump import DUMP, undump
 
     plant = plant_of(config)
     manifest = read_backup(source)
@@ -52,8 +55,18 @@ def restore(
     if occupied and not replace:
         raise DataFolderError("cli.restore.occupied", path=str(data))
 
+    place = site_place(plant.config, DataFolder(data))
+
     def note(new: DataFolder) -> None:
-        if new.records_db.exists():
+        dumped = new.path / DUMP
+        if isinstance(place, Server):
+            if not dumped.exists():
+                raise DataFolderError("dump.not_in_backup", path=str(source))
+            undump(place, dumped)
+            dumped.unlink()
+        elif dumped.exists():
+            raise DataFolderError("dump.not_configured", path=str(source))
+        if isinstance(place, Server) or new.records_db.exists():
             with open_records(new, plant) as records:
                 what = {"manifest": manifest.digest(), "made": manifest.made, "andon": manifest.andon}
                 records.note(actor, "restore", "data_folder", manifest.site_id, new=what, reason=why)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +17,7 @@ from service.terminal import CONFIG, DATA, ConfigOption, DataOption, plant_of, s
 if TYPE_CHECKING:
     from andon.records import Records
 
+WorkersOption = Annotated[int | None, typer.Option("--workers", "-w", min=1, max=64, help="cli.run.workers")]
 LOOK_S = 0.2
 PORT_S = 10.0
 
@@ -25,28 +27,32 @@ def register(app: typer.Typer) -> None:
     app.command("run", help="cli.run.help", epilog="cli.run.example")(run)
 
 
-def run(config: ConfigOption = CONFIG, data: DataOption = DATA) -> None:
+def run(config: ConfigOption = CONFIG, data: DataOption = DATA, workers: WorkersOption = None) -> None:
     """Run until SIGTERM or Ctrl-C, then drain."""
     from andon.datafolder import DataFolder
-    from andon.records import Records
+    from andon.records import open_site_records
+    from flows.workers import arrange, workers_for
+    from service.clock_gate import await_clock
     from service.rules import register_rules
     from service.supervisor import Supervisor, site_parts
+    from service.ticker import newest_ns
     from service.web.auth import check_binding
 
     stop = stop_on_signals()
     plant = plant_of(config)
-    site, shards, web = plant.config.site, plant.config.transport.shards, plant.config.web
+    site, transport, web = plant.config.site, plant.config.transport, plant.config.web
+    number = workers_for(transport, workers)
     folder = DataFolder(data)
-    folder.create(site.id, shards)
+    folder.create(site.id, transport.shards)
     with folder.lock():
-        with Records(folder.records_db, site.id, SystemClock(), zone=site.timezone) as records:
+        await_clock(SystemClock(), newest_ns(plant, folder), stop, partial(say, "run.clock"))
+        with open_site_records(plant.config, folder, stop) as records:
             check_binding(web, records)
             _await_port(web.host, web.port, stop)
             register_rules(plant, records)
             token = None if records.has_users() else _token(records)
-        supervisor = Supervisor(
-            folder, site_parts(config, data, shards, clock_arguments(0, 0, 0.0), sender=plant.config.erp is not None)
-        )
+        arrange(folder, number, transport)
+        supervisor = Supervisor(folder, site_parts(config, data, plant.config, number, clock_arguments(0, 0, 0.0)))
         supervisor.start()
         say("run.started", url=f"http{'s' if web.tls_cert else ''}://{web.host}:{web.port}/{token or ''}")
         while not stop.wait(LOOK_S):

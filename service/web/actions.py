@@ -96,10 +96,10 @@ def redrive(request: Request, body: Redrive) -> Response:
     actor = require(session_of(request), "dead_letters.redrive")
     room = room_of(request)
     stores = {store.shard: store for store in room.dead}
-    spools = {spool.shard: spool for spool in room.spools}
+    logs = room.logs()
     by_shard: dict[int, list[Letter]] = {}
     for letter in body.letters:
-        if letter.shard not in stores or letter.shard not in spools:
+        if letter.shard not in stores or letter.shard not in logs:
             raise WebError("page.unknown_dead_letter", **letter.model_dump())
         by_shard.setdefault(letter.shard, []).append(letter)
     raws = {
@@ -112,7 +112,7 @@ def redrive(request: Request, body: Redrive) -> Response:
             actor, "dead_letters.redriven", "dead_letters", f"shard {shard}",
             new={"count": len(letters), "letters": told}, reason=body.reason, right="dead_letters.redrive",
         )  # fmt: skip
-        spools[shard].append([raws[shard, one.offset, one.line] for one in letters])
+        logs[shard].append([raws[shard, one.offset, one.line] for one in letters])
         for one in letters:
             stores[shard].mark_redriven(one.offset, one.line)
     return json_response({"redriven": len(body.letters)})

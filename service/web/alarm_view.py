@@ -10,11 +10,16 @@ from andon.conditions import ConditionChange
 from andon.i18n import catalogue, translate
 from andon.readings import NS_PER_S
 from andon.records import AlarmRecord, OutboxRecord, TransitionRecord
+from service.log_watch import RULES as LOG_RULES
 from service.web.room import PRIORITIES, Room, ms, said, seconds
+from sinks.influx.watch import RULES as INFLUX_RULES
+from sinks.kafka.watch import RULES as KAFKA_RULES
 
 Json = dict[str, Any]
 # Alarms about Andon itself; they are timed by the machine's clock.
-OWN_RULES = {"erp-parked", "andon-silent", "andon-disk", "andon-dead-letters"}
+OWN_RULES = {
+    "erp-parked", "andon-silent", "andon-disk", "andon-dead-letters", *LOG_RULES, *INFLUX_RULES, *KAFKA_RULES
+}  # fmt: skip
 BUILT_IN_RULES = OWN_RULES | {"andon-conflict"}  # rules that no plant.toml names; their texts are the catalogue's
 
 

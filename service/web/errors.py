@@ -21,7 +21,10 @@ STATUS = {
     "access.locked": 429, "page.too_many_logins": 429, "page.too_many_streams": 429, "page.too_large": 413,
     "page.unknown_host": 421, "page.not_found": 404, "records.unknown_alarm": 404, "records.unknown_order": 404,
     "page.unknown_asset": 404, "page.unknown_series": 404, "page.unknown_dead_letter": 404,
-    "records.busy": 503, "records.disk_full": 503, "records.disk_failed": 503,
+    "records.busy": 503, "records.disk_full": 503, "records.disk_failed": 503, "records.away": 503,
+    "records.login": 503, "records.no_database": 503, "records.tls": 503, "records.no_right": 503,
+    "records.read_only": 503, "records.encoding": 503,
+    "kafka.not_delivered": 503,
     "records.move_refused": 409, "records.not_parked": 409, "records.reason_missing": 422, "page.invalid": 422,
 }  # fmt: skip
 

@@ -31,7 +31,8 @@ def trend_json(room: Room, spec: SeriesSpec, start_ns: int, end_ns: int, points:
     chosen = size_ns or (min(fits) if fits else max(sizes, default=10 * NS_PER_S))
     rows = room.history.windows(spec.asset, spec.tag, chosen, start_ns, end_ns, MOST_ROWS)
     factor = max(1, -(-(end_ns - start_ns) // (chosen * points)))
-    return {"asset": spec.asset, "tag": spec.tag, "unit": spec.unit, **_merged(rows, factor)}
+    source = room.history.source  # "influx", or "local" where that has no InfluxDB or it does not answer
+    return {"asset": spec.asset, "tag": spec.tag, "unit": spec.unit, "source": source, **_merged(rows, factor)}
 
 
 def _merged(rows: WindowColumns, factor: int) -> Json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,14 +18,14 @@ from andon.datafolder import DataFolder
 from andon.errors import AndonError
 from andon.logs import set_up_logs
 from andon.plant import PlantModel
-from andon.records import Records
+from andon.records import open_patiently, site_records
 from andon.secrets import Secret
 from service.web.app import create_app
 from service.web.auth import check_binding
 from service.web.gate import Access, is_loopback, known_hosts
+from service.web.history_source import history_of
 from service.web.room import Room
 from sinks.dead_letters import DeadLetterStore
-from sinks.history import HistoryReader
 from sources.spool import Spool
 
 log = structlog.get_logger()
@@ -57,20 +58,20 @@ def clock_of(args: argparse.Namespace) -> Clock:
     return ScaledClock(args.origin_ns, args.wall_ns, args.speed)
 
 
-def room_of(plant: PlantModel, data: DataFolder, clock: Clock) -> Room:
-    """Everything the page reads from, over the files of a data folder."""
+def room_of(plant: PlantModel, data: DataFolder, clock: Clock, base: Path) -> Room:
+    """Everything the page reads from, over the files of a data folder. base: the folder of plant.toml."""
     config = plant.config
     shards = range(config.transport.shards)
     keep = config.retention
     return Room(
         plant,
-        Records(data.records_db, config.site.id, SystemClock(), zone=config.site.timezone),
-        HistoryReader([data.history_db(shard) for shard in shards]),
+        site_records(config, data),
+        history_of(config, data, base),
         [
             DeadLetterStore(data.dead_letters_db(shard), shard, keep.dead_letters_mb, keep.dead_letters_d)
             for shard in shards
         ],
-        [Spool(data.spool(shard), shard, clock) for shard in shards],
+        [Spool(data.spool(shard), shard, clock) for shard in shards] if config.transport.kind == "spool" else [],
         clock,
         data,
     )
@@ -95,8 +96,8 @@ def serve(args: argparse.Namespace) -> int:
     data.open(plant.config.site.id)
     given = {name: value for name, value in (("host", args.host), ("port", args.port)) if value is not None}
     web = plant.config.web.model_copy(update=given)
-    room = room_of(plant, data, clock_of(args))
-    with room.records as records:
+    room = room_of(plant, data, clock_of(args), args.config.parent)
+    with open_patiently(room.records, plant.config, threading.Event()) as records:
         check_binding(web, records)
         access = Access(
             known_hosts(web.host, args.name),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,6 +12,7 @@ from andon.datafolder import DataFolder
 from andon.plant import PlantModel
 from andon.readings import NS_PER_MS, NS_PER_S
 from andon.records import Records
+from service.shard_logs import ShardLog, shard_logs
 from sinks.dead_letters import DeadLetterStore
 from sinks.history import HistoryReader
 from sources.spool import Spool
@@ -30,7 +31,7 @@ class Room:
     records: Records
     history: HistoryReader
     dead: Sequence[DeadLetterStore]
-    spools: Sequence[Spool]
+    spools: Sequence[Spool]  # none where the log is Kafka
     clock: Clock
     data: DataFolder | None = None  # whose processes the metrics tell of
 
@@ -38,6 +39,12 @@ class Room:
     def speed(self) -> float:
         """Plant seconds a real second; 1 outside of demos and replays."""
         return self.clock.speed if isinstance(self.clock, ScaledClock) else 1.0
+
+    def logs(self) -> Mapping[int, ShardLog]:
+        """The shards' logs to append to, for one request."""
+        if self.spools or self.data is None:
+            return {spool.shard: spool for spool in self.spools}
+        return shard_logs(self.plant, self.data, self.clock)
 
     def plant_ns(self, machine_ns: int) -> int:
         """The plant's time when the machine's clock showed `machine_ns`."""

@@ -59,9 +59,9 @@ def _logs(room: Room) -> list[Metric]:
         shard, mark = str(spool.shard), marks.get(spool.shard)
         unread.add_metric([shard], max(0, spool.last_offset() - (mark.last_offset if mark else 0)))
         kept.add_metric([shard], spool.size_bytes())
-        if mark is not None:
-            behind.add_metric([shard], max(0.0, (now_ns - mark.watermark_ns) / NS_PER_S / room.speed))
-    return [unread, kept, behind]
+    for mark in marks.values():
+        behind.add_metric([str(mark.shard)], max(0.0, (now_ns - mark.watermark_ns) / NS_PER_S / room.speed))
+    return [unread, kept, behind] if room.spools else [behind]
 
 
 def _alarms(room: Room) -> list[Metric]:

@@ -12,7 +12,6 @@ import json
 import secrets
 import time
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -24,10 +23,10 @@ from andon.clock import Clock, SystemClock
 from andon.errors import DeliveryError
 from andon.readings import NS_PER_S
 from sinks.erp.port import BrokenError, BusyError, ExternalRecord, RefusedError, UnavailableError
+from sinks.retry_after import retry_after_s
 
 MAX_BODY = 20_000  # bytes
 MAX_ANSWER = 65_536  # bytes
-LONGEST_RETRY_AFTER_S = 24 * 3600.0
 
 
 class WebhookConnector:
@@ -114,7 +113,7 @@ class WebhookConnector:
             raise UnavailableError(None, type(error).__name__) from error
         except httpx.HTTPError as error:  # an answer that is no HTTP, a broken encoding
             raise BrokenError(None, type(error).__name__) from error
-        return _judged(status, content, _seconds(retry_after, self._clock.now_ns()))
+        return _judged(status, content, retry_after_s(retry_after, self._clock.now_ns()))
 
 
 def check_url(url: str) -> str:
@@ -157,20 +156,6 @@ def _read(answer: httpx.Response, deadline: float) -> bytes:
         if len(content) > MAX_ANSWER:
             raise BrokenError(answer.status_code, f"the answer is longer than {MAX_ANSWER} bytes")
     return content
-
-
-def _seconds(retry_after: str | None, now_ns: int) -> float | None:
-    """Retry-After in s, from seconds or a date; None where it is missing or unreadable."""
-    if retry_after is None:
-        return None
-    try:
-        wait_s = float(retry_after)
-    except ValueError:
-        try:
-            wait_s = parsedate_to_datetime(retry_after).timestamp() - now_ns / NS_PER_S
-        except ValueError:
-            return None
-    return min(max(wait_s, 0.0), LONGEST_RETRY_AFTER_S) if wait_s == wait_s else None
 
 
 def _judged(status: int, content: bytes, retry_after_s: float | None) -> dict[str, object]:

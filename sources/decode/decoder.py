@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from prometheus_client import Counter
 
 from andon.plant import PlantModel
-from andon.readings import NS_PER_S, DeadLetters, Decoded, Event, Message, Messages, Readings, Tick
+from andon.readings import NS_PER_MS, NS_PER_S, DeadLetters, Decoded, Event, Message, Messages, Readings, Tick
 from andon.series import SeriesDictionary
 from sources.decode.framing import read_messages
 from sources.decode.layout import EVENT, OK, SLOW, TICK
@@ -21,6 +22,7 @@ from sources.decode.table import SeriesTable
 
 ROWS = Counter("andon_decoded_rows_total", "Rows decoded, by path", ["shard", "path"])
 _NO_DEAD = DeadLetters.empty()
+_SINCE = re.compile(rb'"since"\s*:\s*(\d{1,12})\s*[,}]')  # of a tick, ms
 Columns = tuple[NDArray[Any], ...]
 Records = NDArray[np.void]  # of layout.ROW
 
@@ -35,9 +37,10 @@ class JsonDecoder:
 
     def __init__(self, dictionary: SeriesDictionary, plant: PlantModel, shard: int) -> None:
         self.dictionary = dictionary
-        assets = [asset for asset in plant.assets if plant.shard_of(asset) == shard]
-        self._assets = frozenset(assets)
-        self._table = SeriesTable(dictionary.declared, assets)
+        own = [asset for asset in plant.assets if plant.shard_of(asset) == shard]
+        self._assets = frozenset(own)
+        self._foreign = frozenset(plant.assets) - self._assets
+        self._table = SeriesTable(dictionary.declared, own, sorted(self._foreign))
         self._future_ns = round(plant.config.time.future_s * NS_PER_S)
         self._max_bytes = plant.config.sources.max_message_bytes
         self._scratch = Scratch(1024)
@@ -69,7 +72,7 @@ class JsonDecoder:
         readings = Readings(time_ns, self.dictionary.declared_ids[place], value, status, offset, received_ns)
         if not len(records):
             return Decoded(readings, dead=_NO_DEAD, rows_in=len(readings))
-        ticks, dead = self._ticks(records), self._dead(records, bodies)
+        ticks, dead = self._ticks(records, bodies), self._dead(records, bodies)
         return Decoded(readings, found, ticks, dead, len(readings) + len(dead))
 
     def _read(self, messages: Messages) -> tuple[int, int, int, int]:
@@ -92,7 +95,7 @@ class JsonDecoder:
         found: dict[int, SlowRow] = {}
         for r, raw in zip(left.tolist(), _raw(records[left], bodies), strict=True):
             latest_ns = int(records["received_ns"][r]) + self._future_ns
-            one = found[r] = read_row(raw, latest_ns, self.dictionary, self._assets)
+            one = found[r] = read_row(raw, latest_ns, self.dictionary, self._assets, self._foreign)
             records["verdict"][r] = one.reason or (TICK if one.tick else OK if one.event is None else EVENT)
             records["place"][r], records["time_ns"][r], records["value"][r] = one.place, one.time_ns, one.value
             records["status"][r] = one.status
@@ -113,10 +116,19 @@ class JsonDecoder:
         ]  # fmt: skip
         return columns, records[~good], events, len(left)
 
-    def _ticks(self, records: Records) -> list[Tick]:
+    def _ticks(self, records: Records, bodies: Messages) -> list[Tick]:
+        """A tick from the future of its log moves time to its receive time: nobody can move it further than that."""
         ticks = records[records["verdict"] == TICK]
-        columns = (ticks["time_ns"].tolist(), ticks["offset"].tolist(), ticks["at_row"].tolist())
-        return [Tick(*one) for one in zip(*columns, strict=True)]
+        if not len(ticks):
+            return []
+        ahead = ticks["time_ns"] > ticks["received_ns"] + self._future_ns
+        time_ns = np.where(ahead, ticks["received_ns"], ticks["time_ns"])
+        since = [None if (found := _SINCE.search(raw)) is None else int(found[1]) for raw in _raw(ticks, bodies)]
+        columns = (time_ns.tolist(), ticks["offset"].tolist(), ticks["at_row"].tolist())
+        return [
+            Tick(at_ns, offset, at_row, None if ms is None else ms * NS_PER_MS)
+            for at_ns, offset, at_row, ms in zip(*columns, since, strict=True)
+        ]  # fmt: skip
 
     def _dead(self, records: Records, bodies: Messages) -> DeadLetters:
         dead = records[records["verdict"] < SLOW]

@@ -23,7 +23,6 @@ from sources.decode.layout import (
     PLACE,
     REAL,
     SLOW,
-    STAMP_IN_FUTURE,
     STAMP_UNREADABLE,
     STATUS,
     STRING,
@@ -35,6 +34,7 @@ from sources.decode.layout import (
     VALUE,
     VERDICT,
     WHOLE,
+    WRONG_PARTITION,
     WRONG_TYPE,
 )  # fmt: skip
 from sources.decode.memory import byte_at, put_byte, put_float64, put_int32, put_int64, word_at
@@ -139,9 +139,7 @@ def read_row(i: int, lines: bool, depth: int, latest_ns: int, table: Addresses, 
     tag_kind, value_kind = (kinds >> (4 * _TAG)) & 15, (kinds >> (4 * _VALUE)) & 15
     event_kind = (kinds >> (4 * _EVENT)) & 15
     if event_kind != ABSENT:
-        verdict = _judge_event(
-            event_kind, event_0, event_1, ts_kind, ts_whole, asset_kind, asset_0, asset_1, latest_ns, table
-        )
+        verdict = _judge_event(event_kind, event_0, event_1, ts_kind, ts_whole, asset_kind, asset_0, asset_1, table)
         put_byte(row + VERDICT, verdict)
         put_int64(row + TIME, ts_whole * 1_000_000)
         return i
@@ -153,7 +151,8 @@ def read_row(i: int, lines: bool, depth: int, latest_ns: int, table: Addresses, 
         return i
     place = find(table, asset_0, asset_1 - asset_0, tag_0, tag_1 - tag_0)
     if place < 0 or place >= table.series:
-        put_byte(row + VERDICT, UNKNOWN_SERIES)
+        place = find(table, asset_0, asset_1 - asset_0, asset_0, 0)
+        put_byte(row + VERDICT, WRONG_PARTITION if place >= table.foreign else UNKNOWN_SERIES)
         return i
     verdict, time_ns = judge_stamp(ts_kind, ts_whole, ts_real, ts_0, ts_1, latest_ns)
     if verdict == OK:
@@ -198,7 +197,7 @@ def _field(i: int) -> tuple[int, int, bool]:
 @njit(nogil=True, cache=True, error_model="numpy")
 def _judge_event(
     kind: int, start: int, end: int, ts_kind: int, ts_whole: int, asset_kind: int, asset_0: int, asset_1: int,
-    latest_ns: int, table: Addresses,
+    table: Addresses,
 ) -> int:  # fmt: skip
     """TICK, a dead letter's reason, or SLOW for an event whose data Python must read."""
     if kind != STRING:
@@ -208,10 +207,12 @@ def _judge_event(
     if end - start == 4 and word_at(start) & _MASK5 == _NAME_TICK:
         if ts_kind != WHOLE or not stamps.FIRST_MS <= ts_whole < stamps.END_MS:
             return STAMP_UNREADABLE
-        return TICK if ts_whole * 1_000_000 <= latest_ns else STAMP_IN_FUTURE
+        return TICK
     if asset_kind == ABSENT:
         return UNKNOWN_EVENT
     if asset_kind != STRING:
         return WRONG_TYPE
     place = find(table, asset_0, asset_1 - asset_0, asset_0, 0)
-    return SLOW if place >= table.series else UNKNOWN_EVENT
+    if place < table.series:
+        return UNKNOWN_EVENT
+    return WRONG_PARTITION if place >= table.foreign else SLOW

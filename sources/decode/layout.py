@@ -46,6 +46,7 @@ UNKNOWN_SERIES, UNIT_MISMATCH = int(Reason.unknown_series), int(Reason.unit_mism
 STAMP_UNREADABLE, STAMP_NAIVE = int(Reason.stamp_unreadable), int(Reason.stamp_naive)
 STAMP_IN_FUTURE, UNKNOWN_STATE = int(Reason.stamp_in_future), int(Reason.unknown_state)
 TOO_LARGE, UNKNOWN_EVENT = int(Reason.too_large), int(Reason.unknown_event)
+WRONG_PARTITION = int(Reason.wrong_partition)
 
 # what a field holds
 ABSENT, STRING, WHOLE, REAL, TRUE, FALSE, NULL, NESTED = 0, 1, 2, 3, 4, 5, 6, 7

@@ -26,11 +26,16 @@ class SlowRow(NamedTuple):
     tick: bool = False
 
 
-def read_row(raw: bytes, latest_ns: int, dictionary: SeriesDictionary, assets: frozenset[str]) -> SlowRow:
-    """Read one JSON object. latest_ns: a stamp beyond it is in the future. Never raises."""
+def read_row(
+    raw: bytes, latest_ns: int, dictionary: SeriesDictionary, assets: frozenset[str], foreign: frozenset[str]
+) -> SlowRow:
+    """Read one JSON object. Never raises.
+
+    latest_ns: a stamp beyond it is in the future. assets, foreign: those of this shard, and of others.
+    """
     row = json.loads(raw.decode(), parse_int=_integer)
     if "event" in row:
-        return _event(row, latest_ns, assets)
+        return _event(row, latest_ns, assets, foreign)
     if not all(name in row for name in ("ts", "asset", "tag", "value")):
         return SlowRow(Reason.missing_field)
     asset, tag = row["asset"], row["tag"]
@@ -38,7 +43,7 @@ def read_row(raw: bytes, latest_ns: int, dictionary: SeriesDictionary, assets: f
         return SlowRow(Reason.wrong_type)
     place = dictionary.place_of(asset, tag)
     if place < 0:
-        return SlowRow(Reason.unknown_series)
+        return SlowRow(Reason.wrong_partition if asset in foreign else Reason.unknown_series)
     spec = dictionary.declared[place]
     reason, time_ns = _stamp(row["ts"], latest_ns)
     unit = row.get("unit")
@@ -58,7 +63,7 @@ def _integer(digits: str) -> int | float:
     return int(digits) if len(digits) <= 20 else float(digits)  # int() of a long text is slow, and refused above 4,300
 
 
-def _event(row: Mapping[str, object], latest_ns: int, assets: frozenset[str]) -> SlowRow:
+def _event(row: Mapping[str, object], latest_ns: int, assets: frozenset[str], foreign: frozenset[str]) -> SlowRow:
     name, asset, data = row["event"], row.get("asset"), row.get("data", {})
     if not isinstance(name, str):
         return SlowRow(Reason.wrong_type)
@@ -68,14 +73,14 @@ def _event(row: Mapping[str, object], latest_ns: int, assets: frozenset[str]) ->
         ts = row["ts"]
         if isinstance(ts, bool) or not isinstance(ts, int):
             return SlowRow(Reason.stamp_unreadable)
-        reason, time_ns = _stamp(ts, latest_ns)
+        reason, time_ns = _stamp(ts, _NO_LATEST)  # the decoder sees to one that is ahead of its receive time
         return SlowRow(reason, time_ns=time_ns, tick=True)
     if "asset" not in row:
         return SlowRow(Reason.unknown_event)
     if not isinstance(asset, str):
         return SlowRow(Reason.wrong_type)
     if asset not in assets:
-        return SlowRow(Reason.unknown_event)
+        return SlowRow(Reason.wrong_partition if asset in foreign else Reason.unknown_event)
     if not isinstance(data, dict) or not _is_storable([name, data]):
         return SlowRow(Reason.wrong_type)
     reason, time_ns = _stamp(row["ts"], latest_ns)
@@ -89,6 +94,9 @@ def _is_storable(parts: object) -> bool:
     except ValueError:  # UnicodeEncodeError is one
         return False
     return True
+
+
+_NO_LATEST = 2**63 - 1
 
 
 def _stamp(ts: object, latest_ns: int) -> tuple[Reason | None, int]:

@@ -39,7 +39,8 @@ class Addresses(NamedTuple):
     """The table as a kernel sees it.
 
     slots: int32, open addressing, slots_mask + 1 of them, at least twice the entries, -1 empty. Made once from the
-    configuration, so that no message can fill it. Entries from `series` on are the assets, with an empty tag.
+    configuration, so that no message can fill it. Entries from `series` on are the assets, with an empty tag; from
+    `foreign` on those of other shards.
     """
 
     slots: int
@@ -47,12 +48,17 @@ class Addresses(NamedTuple):
     entries: int
     states: int
     series: int
+    foreign: int
 
 
 class SeriesTable:
-    """The declared series of a shard by place, and behind them its assets (for events). Holds what kernels address."""
+    """The declared series of a shard by place, behind them its assets (for events), then the assets of other shards.
 
-    def __init__(self, declared: Sequence[SeriesSpec], assets: Sequence[str]) -> None:
+    Holds what kernels address.
+    """
+
+    def __init__(self, declared: Sequence[SeriesSpec], own: Sequence[str], foreign: Sequence[str]) -> None:
+        assets = [*own, *foreign]
         self._texts: dict[str, np.ndarray[tuple[int], np.dtype[np.uint8]]] = {}
         entries = np.zeros(len(declared) + len(assets) + 1, _ENTRY)
         states = np.zeros(sum(len(spec.states) for spec in declared) + 1, _NAME)
@@ -71,7 +77,9 @@ class SeriesTable:
             entries["asset_size"][place] = len(asset.encode())
         slots = np.full(1 << max(4, (4 * len(entries)).bit_length()), -1, np.int32)
         self._kept = (entries, states, slots)
-        self.addresses = Addresses(address(slots), len(slots) - 1, address(entries), address(states), len(declared))
+        self.addresses = Addresses(
+            address(slots), len(slots) - 1, address(entries), address(states), len(declared), len(declared) + len(own)
+        )
         _fill(self.addresses, len(declared) + len(assets))
 
     def _text(self, text: str) -> int:

@@ -11,6 +11,7 @@ import os
 import sqlite3
 import zlib
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -142,6 +143,18 @@ def tail(db: sqlite3.Connection) -> tuple[int, int]:
         first, received_ns = db.execute("select first, received_ns from meta").fetchone()
         return first - 1, received_ns
     return row[0], row[1]
+
+
+def received_before(folder: Path, time_ns: int) -> int:
+    """Offset up to which everything was received before time_ns, by whole segments; 0 for nothing."""
+    offset = 0
+    for segment in segments(folder)[1:]:
+        with closing(connect_finished(segment.path)) as db:
+            newest_ns = db.execute("select received_ns from meta").fetchone()[0]  # of the segment before
+        if newest_ns >= time_ns:
+            break
+        offset = segment.first - 1
+    return offset
 
 
 class Row(NamedTuple):

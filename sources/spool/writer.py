@@ -95,6 +95,11 @@ class Spool:
         with self._locked(), self._looking() as db:
             return seg.tail(db)[0]
 
+    def newest_ns(self) -> int:
+        """Receive time of the newest message, ns; 0 before the first."""
+        with self._locked(), self._looking() as db:
+            return seg.tail(db)[1]
+
     def first_offset(self) -> int:
         """Offset of the oldest message still kept (or of the next to come, in an empty spool)."""
         return seg.segments(self.folder)[0].first

@@ -1,6 +1,6 @@
 """Kills random processes of a running demo and lets its own checker judge; used by the crash tests.
 
-python -m tests.chaos_demo --kills 20 --seconds 60 --seed 1
+python -m tests.chaos.demo --kills 20 --seconds 60 --seed 1
 """
 
 from __future__ import annotations
@@ -15,6 +15,10 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.chaos.processes import free_port
+
+EPOCH_S = 0.2  # more ends of epochs for a kill to meet
 
 
 @dataclass
@@ -52,8 +56,9 @@ def run(folder: Path, *, kills: int, seconds: float, seed: int, options: tuple[s
     command = [sys.executable, "-m", "service.cli", "demo", "--check", "--seconds", str(seconds), "--seed", str(seed),
                "--data", str(folder), "--port", str(free_port()), *options]  # fmt: skip
     rng = random.Random(seed)
+    environment = {**os.environ, "ANDON_EPOCH_S": str(EPOCH_S)}
     with tempfile.TemporaryFile("w+") as out:
-        demo = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, text=True)
+        demo = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, text=True, env=environment)
         began, killed = time.monotonic(), []
         instants = sorted(rng.uniform(4.0, seconds - 2.0) for _ in range(kills))
         for instant in instants:
@@ -67,15 +72,6 @@ def run(folder: Path, *, kills: int, seconds: float, seed: int, options: tuple[s
         status = demo.wait(timeout=seconds + 180)
         out.seek(0)
         return Outcome(status, out.read(), killed)
-
-
-def free_port() -> int:
-    """A free port of the loopback interface."""
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def main() -> int:

@@ -1,0 +1,18 @@
+"""`Records`: everything that can be done with the operational database, put together of its parts."""
+
+from __future__ import annotations
+
+from andon.records.alarms import AlarmRecords
+from andon.records.facts import FactRecords
+from andon.records.outbox import OutboxRecords
+from andon.records.users import UserRecords
+
+
+class Records(AlarmRecords, OutboxRecords, UserRecords, FactRecords):
+    """The operational database of a site. Threads and processes may share it; every process makes its own object.
+
+    Guaranteed: a call that returned is on disk (SQLite: WAL, synchronous FULL; PostgreSQL: synchronous_commit on),
+    with its audit record; one that raised has changed nothing, but for refusals, which are themselves audited. Not
+    guaranteed after "records.away": a connection that is lost while a commit is under way leaves open whether it
+    was done. What the flow and the sender write may be repeated. See the bases for the methods.
+    """

@@ -1,0 +1,38 @@
+"""What stands in InfluxDB: measurements, tags and fields, fixed for ever. docs/influxdb.md is its page.
+
+Every field is a float64 but those of `STRINGS`; tags are always all there, and no tag has the name of a field, so the
+points are valid under InfluxDB 3 as well. Values without a bound (lots, order numbers, alarm keys) are fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+TAGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
+    "window": ("area", "asset", "series", "site", "size", "unit"),
+    "oee": ("area", "asset", "site"),
+    "cold_chain": ("area", "asset", "series", "site"),
+    "state": ("area", "asset", "series", "site"),
+    "ledger": ("area", "asset", "series", "site"),
+    "alarm": ("area", "asset", "priority", "rule", "series", "site"),
+    "pipeline": ("part", "site"),
+})  # fmt: skip
+
+STRINGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
+    "state": ("name",),
+    "alarm": ("erp_number", "key", "state", "transition"),
+})  # fmt: skip
+
+WINDOW_FIELDS: Final = ("count", "min", "max", "mean", "std", "first", "last", "score", "revision")
+LEDGER_FIELDS: Final = ("received", "counted", "late", "duplicate", "bad", "dead", "conflict")
+FIGURE_FIELDS: Final = ("final", "revision", "seconds")
+RATIOS: Final = ("availability", "performance", "quality", "oee")
+ALARM_FIELDS: Final = ("level", "peak", "open")
+PIPELINE_FIELDS: Final = (
+    "lag_s", "offset", "backlog_bytes", "backlog_rows", "dead_letters", "restarts", "oldest_s",
+)  # fmt: skip
+
+NOTHING: Final = "-"  # a tag value cannot be empty
+EXPRESSIBLE_NS: Final = (-(2**63) + 2, 2**63 - 3)  # times that InfluxDB takes
