@@ -23,6 +23,7 @@ from sinks.journal import Journal
 
 RUNNING_EVERY_TICKS = 10  # how often the window that is still running is shown
 LOOK_BACK_NS = 7 * 86_400 * NS_PER_S  # for the sample before a gap; further back costs more than it tells
+MANY = 48  # windows that end at once, from which on it pays to look which of them have rows
 GAP_INTERVALS = 3  # a value stands for so many expected intervals; beyond it nothing is known
 Kind = Literal["oee", "cold_chain"]
 Points = tuple[NDArray[np.int64], NDArray[np.float64]]
@@ -133,10 +134,30 @@ class FigureBoard:
         return [figure for figure in out if _known(figure)]
 
     def _ended(self, number: int, frontier_ns: int) -> Iterator[Figure]:
-        while self._due(number) + self._length_ns <= frontier_ns:
-            start_ns = self._due(number)
+        due_ns, end_ns = self._due(number), frontier_ns // self._length_ns * self._length_ns
+        if due_ns >= end_ns:
+            return
+        starts: Sequence[int] = range(due_ns, end_ns, self._length_ns)
+        if len(starts) > MANY:
+            starts = self._touched(number, due_ns, end_ns)
+        for start_ns in starts:
             self._due_ns[number] = start_ns + self._length_ns
             yield self._final(number, start_ns)
+        self._due_ns[number] = end_ns
+
+    def _touched(self, number: int, begin_ns: int, end_ns: int) -> list[int]:
+        """Starts of the windows in [begin_ns, end_ns) of which anything can be known.
+
+        A device that boots with its clock at the year 2000 and is then set leaves a quarter of a million empty hours.
+        """
+        gap_ns = self._specs[number].gap_ns
+        rows = [self._journal.points(one, begin_ns - gap_ns, end_ns)["time_ns"] for one in self._series[number]]
+        times = np.unique(np.concatenate(rows))
+        first, last = times // self._length_ns, (times + gap_ns) // self._length_ns
+        reach = int((last - first).max()) if len(first) else 0
+        windows = np.unique(np.concatenate([np.minimum(first + more, last) for more in range(reach + 1)]))
+        starts: list[int] = (windows * self._length_ns).tolist()
+        return [start_ns for start_ns in starts if begin_ns <= start_ns < end_ns]
 
     def _due(self, number: int) -> int:
         return self._due_ns[number] or 0

@@ -65,6 +65,7 @@ class _Csv:
             file.seek(0)
             reader = csv.reader(file, delimiter=_delimiter(sample))
             layout = _Layout.of([name.strip() for name in next(reader, [])], self.path)
+            newest_ns = 0
             while True:
                 try:
                     cells = next(reader, None)
@@ -74,7 +75,9 @@ class _Csv:
                 if cells is None:
                     return
                 if cells:
-                    yield layout.row(cells, self.zone, self.path, reader.line_num)
+                    row = layout.row(cells, self.zone, self.path, reader.line_num, newest_ns)
+                    newest_ns = max(newest_ns, row.time_ns or 0)
+                    yield row
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +109,12 @@ class _Layout:
                 names[slug] = at
         return _Layout(time, tuple((at, name) for name, at in names.items()))
 
-    def row(self, cells: Sequence[str], zone: ZoneInfo | None, path: Path, line: int) -> Row:
+    def row(self, cells: Sequence[str], zone: ZoneInfo | None, path: Path, line: int, newest_ns: int) -> Row:
+        """newest_ns: of the rows before it."""
         raw = ",".join(cells).encode(errors="surrogateescape")
         if len(cells) <= self.time or (self.long and len(cells) <= max(self.long)):
             return Row(None, (), raw)
-        time_ns = _stamp(cells[self.time], zone, path, line)
+        time_ns = _stamp(cells[self.time], zone, path, line, newest_ns)
         if self.long:
             asset, tag, value = (cells[at].strip() for at in self.long)
             more = tuple((name, _cell(cells[at])) for at, name in self.more if at < len(cells) and cells[at].strip())
@@ -166,8 +170,12 @@ def _look(name: str, source: _Csv | _Dataset) -> Recording:
     return Recording(slug_of(name), tuple(tags), every_s, tuple(assets), source)
 
 
-def _stamp(text: str, zone: ZoneInfo | None, path: Path, line: int) -> int | None:
-    """ns since the epoch of ISO 8601 or of seconds or milliseconds since 1970; None where it is neither."""
+def _stamp(text: str, zone: ZoneInfo | None, path: Path, line: int, newest_ns: int) -> int | None:
+    """ns since the epoch of ISO 8601 or of seconds or milliseconds since 1970; None where it is neither.
+
+    A local hour that comes twice, in the night when summer time ends, is the second one when the rows before it
+    (newest_ns) are later than the first.
+    """
     text = text.strip()
     if _EPOCH.fullmatch(text):
         whole, _, fraction = text.partition(".")
@@ -181,8 +189,13 @@ def _stamp(text: str, zone: ZoneInfo | None, path: Path, line: int) -> int | Non
         if zone is None:
             raise SourceError("replay.naive", file=str(path), line=line, found=text)
         at = at.replace(tzinfo=zone)
-    whole_s = round(at.replace(microsecond=0).timestamp())
-    return whole_s * NS_PER_S + at.microsecond * 1000
+        if _ns(at) < newest_ns:
+            at = at.replace(fold=1)  # the same where the hour comes once
+    return _ns(at)
+
+
+def _ns(at: datetime) -> int:
+    return round(at.replace(microsecond=0).timestamp()) * NS_PER_S + at.microsecond * 1000
 
 
 def _cell(text: str) -> object:

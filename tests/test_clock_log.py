@@ -86,7 +86,9 @@ def test_ticks_that_do_not_say_what_has_passed_cry_wolf(tmp_path, undisturbed):
     windows, changes, _ = run(tmp_path, stepped_log(HOUR, says=False))
     assert "gone" in {one.rule_id for one in changes}
     assert max(revision for revision, _ in windows.values()) > 1
-    assert {key: windows[key][1] for key in undisturbed[0]} == {key: count for key, (_, count) in undisturbed[0].items()}
+    assert {key: windows[key][1] for key in undisturbed[0]} == {
+        key: count for key, (_, count) in undisturbed[0].items()
+    }
 
 
 def test_a_ticker_that_runs_back_makes_dead_letters_of_true_stamps(tmp_path):

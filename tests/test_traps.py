@@ -1,4 +1,4 @@
-"""What Bytewax 0.21.1 does that could hurt, shown not to hurt here; docs/decisions/0012-bytewax-traps.md is the table.
+"""What Bytewax 0.21.1 does that could hurt, shown not to hurt here; docs/decisions/0011-bytewax-traps.md is the table.
 
 Traps that a component's own tests show are not repeated here: the last test sees to it that those exist.
 """
@@ -30,7 +30,7 @@ from tests.engine_world import START_NS, S, body, tick
 from tests.test_flow import TOML, fill, folder, log, reached, run_flow, wait_until
 from tests.tree import ROOT, python_files
 
-PAGE = ROOT / "docs" / "decisions" / "0012-bytewax-traps.md"
+PAGE = ROOT / "docs" / "decisions" / "0011-bytewax-traps.md"
 PARTS = (
     "alarms",
     "andon",

@@ -24,6 +24,10 @@ STARTS_LIMIT_S = 180.0  # without a sign of progress, on a machine as slow as it
 FALLS = 4  # ends by itself in a row, after which a part will not come up any more
 LOOK_S = 0.02
 AIM_LOOK_S = 0.0005
+# It ends on purpose when the broker has ended a transaction of its that took too long, and a commit has been seen that
+# never came back after the broker was killed (in the client's library, whatever its time limit): for both there is the
+# supervisor, whose part is played here.
+MAY_END = frozenset({"forwarder"})
 STARTUP = 0.15  # share of a flow's starts that are cut off
 
 
@@ -37,6 +41,7 @@ class Tally:
     startup: int = 0
     commits: int = 0
     starts_s: list[float] = field(default_factory=list)
+    ended: Counter[str] = field(default_factory=Counter)
     findings: list[str] = field(default_factory=list)
     told: Callable[[], None] = lambda: None
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -56,9 +61,13 @@ class Tally:
             self.told()
         return True
 
-    def note(self, *, startup: int = 0, commits: int = 0, start_s: float | None = None, finding: str = "") -> None:
+    def note(
+        self, *, startup: int = 0, commits: int = 0, start_s: float | None = None, finding: str = "", ended: str = ""
+    ) -> None:
         """Count what else happened."""
         with self._lock:
+            if ended:
+                self.ended[ended] += 1
             self.startup += startup
             self.commits += commits
             if start_s is not None:
@@ -95,7 +104,8 @@ class Lane(threading.Thread):
 
     def run(self) -> None:
         while self._start() and not self._over():
-            self._wait(self._rng.uniform(*self.habits.pause_s))
+            if not self._wait(self._rng.uniform(*self.habits.pause_s)):
+                continue
             aim = self._aim()
             if self._over() or not self.tally.claim(self.part, aim):
                 return
@@ -109,10 +119,14 @@ class Lane(threading.Thread):
     def _over(self) -> bool:
         return self.halt.is_set() or self.tally.full
 
-    def _wait(self, seconds: float) -> None:
+    def _wait(self, seconds: float) -> bool:
+        """False when the part ended by itself meanwhile: it is to be started again, as its supervisor would."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0 and not self._over():
+            if revived(self.processes, self.part, self.tally, start=False):
+                return False
             time.sleep(min(left, 0.1))
+        return True
 
     def _start(self) -> bool:
         """Start the part and wait until it got somewhere; False when it never does."""
@@ -129,6 +143,9 @@ class Lane(threading.Thread):
                     return False
                 self.processes.kill(self.part)
                 self.processes.start(self.part)
+                ready = self.habits.got_somewhere()
+            if self.processes.hangs(self.part):
+                revived(self.processes, self.part, self.tally)
                 ready = self.habits.got_somewhere()
             if time.monotonic() - began > STARTS_LIMIT_S:
                 self.tally.note(finding=f"{self.part} does not get anywhere in {STARTS_LIMIT_S:.0f} s")
@@ -153,6 +170,20 @@ class Lane(threading.Thread):
                 return name
             time.sleep(AIM_LOOK_S)
         return "random"
+
+
+def revived(processes: Processes, name: str, tally: Tally, *, start: bool = True) -> bool:
+    """Whether a part has ended by itself or hangs; then it is told, and started again unless the caller does that."""
+    status = processes.ended(name)
+    if status is None and not processes.hangs(name):
+        return False
+    what = "hangs" if status is None else f"ended by itself with status {status}"
+    words = "" if name in MAY_END else f"{name} {what}: {processes.last_words(name)}"
+    tally.note(ended=f"{name} hung" if status is None else name, finding=words)
+    processes.kill(name)
+    if start:
+        processes.start(name)
+    return True
 
 
 class Execution(NamedTuple):

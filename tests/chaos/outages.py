@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from tests.chaos.compare import Verdict, compare
+from tests.chaos.lanes import Lane, Tally
 from tests.chaos.reference import run_reference
 from tests.chaos.site import Site
 from tests.servers.toxiproxy import Proxy
@@ -15,14 +18,21 @@ Act = Callable[[], None]
 
 
 def run_outages(site: Site, act: Act) -> Verdict:
-    """Start all parts, let `act` happen, come to rest, compare. No part may end by itself."""
+    """Start all parts, let `act` happen, come to rest, compare. A part that ends is a fault or one of `MAY_END`."""
+    tally, halt = Tally(1), threading.Event()
     try:
-        for name in site.processes.names():
-            site.processes.start(name)
+        lanes = [
+            Lane(name, site.processes, replace(habits, pause_s=(1e9, 1e9)), tally, halt, "")
+            for name, habits in site.habits().items()
+        ]
+        for lane in lanes:
+            lane.start()
         act()
-        ended = [name for name in site.processes.names() if site.processes.ended(name) is not None]
-        wrong = [f"{name} ended by itself: {site.processes.last_words(name)}" for name in ended]
-        wrong += site.rest(lambda _: None)
+        halt.set()
+        for lane in lanes:
+            lane.join()
+        wrong = site.rest(lambda _: None, tally)
+        wrong += tally.findings
         sent_s = site.sent_s()
         reference = run_reference(site.plant, {one: site.log(one) for one in site.shards}, site.folder / "undisturbed")
         verdict = compare(site.plant, site.story, sent_s, site.data, reference, site.erp_db)

@@ -19,7 +19,7 @@ from sources.spool import Spool
 from tests.chaos.compare import Verdict
 from tests.chaos.feeder import done_offset, messages
 from tests.chaos.influx_check import compare_influx
-from tests.chaos.lanes import Habits, changed_since_start
+from tests.chaos.lanes import Habits, Tally, changed_since_start
 from tests.chaos.processes import Part, Processes
 from tests.chaos.servers import TOKEN, Servers, WithServers, wait_ready
 from tests.chaos.site import Site
@@ -81,6 +81,9 @@ class PlantSite(Site):
             Part("influx-sender", "service.influx_sender", self.common),
         ]
 
+    def watched(self) -> list[str]:
+        return [*super().watched(), "forwarder"]
+
     def habits(self) -> dict[str, Habits]:
         serves = changed_since_start(time.monotonic)  # `start` returns when a server serves
         local = super().habits()
@@ -103,11 +106,11 @@ class PlantSite(Site):
         proxies = {"kafka": self.servers.to_kafka, "influx": self.servers.to_influx, "erp": self.to_erp}
         return Weather(proxies, seed, halt)
 
-    def rest(self, say: Callable[[str], None]) -> list[str]:
+    def rest(self, say: Callable[[str], None], tally: Tally) -> list[str]:
         for proxy in (self.servers.to_kafka, self.servers.to_influx, self.to_erp):
             proxy.clear()
         wait_ready(self.servers.started)
-        return super().rest(say)
+        return super().rest(say, tally)
 
     def ends(self) -> dict[int, int]:
         """Where the flows have to come to: behind the last message in the topic, once it holds the whole log."""

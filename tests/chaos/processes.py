@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import ctypes
+import faulthandler
 import importlib
 import multiprocessing
 import os
@@ -25,6 +26,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from andon import heartbeat
+from service.supervisor import STALLED_S
 from tests.chaos.protections import switch_off
 
 FORKS = multiprocessing.get_context("forkserver")
@@ -63,6 +66,7 @@ def enter(part: Part, setting: Setting) -> None:
     log = os.open(setting.logs / f"{part.name}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(log, 1)
     os.dup2(log, 2)
+    faulthandler.register(signal.SIGUSR1, all_threads=True)  # for `dump_stacks`
     os.environ.update({**setting.environment, "ANDON_EPOCH_S": str(setting.epoch_s)})
     hurry(setting)
     switch_off(setting.off)
@@ -91,7 +95,9 @@ class Processes:
     def __init__(self, parts: Sequence[Part], setting: Setting) -> None:
         self.parts = {part.name: part for part in parts}
         self.setting = setting
+        self.watched: dict[str, Path] = {}  #: signs of life of the parts that the supervisor's watchdog looks at
         self._running: dict[str, BaseProcess] = {}
+        self._started: dict[str, float] = {}
         self._lock = threading.Lock()  # the fork server takes one request after the other
         setting.logs.mkdir(parents=True, exist_ok=True)
         FORKS.set_forkserver_preload(PRELOADED)
@@ -105,7 +111,7 @@ class Processes:
         process = FORKS.Process(target=enter, args=(self.parts[name], self.setting), name=name, daemon=True)
         with self._lock:
             process.start()
-        self._running[name] = process
+        self._running[name], self._started[name] = process, time.monotonic()
 
     def kill(self, name: str) -> bool:
         """SIGKILL; False when it had ended before."""
@@ -121,6 +127,14 @@ class Processes:
         process = self._running.get(name)
         return None if process is None or process.is_alive() else process.exitcode
 
+    def hangs(self, name: str) -> bool:
+        """Whether the supervisor would kill a part now, because it has given no sign of life for so long."""
+        if name not in self.watched or name not in self._running:
+            return False
+        lives_s = time.monotonic() - self._started[name]
+        age_s = heartbeat.age_s(self.watched[name])
+        return lives_s > STALLED_S and (age_s is None or min(age_s, lives_s) > STALLED_S)
+
     def stop(self, name: str, limit_s: float = 60.0) -> int | None:
         """SIGTERM and wait; its exit status, None when it had to be killed."""
         process = self._running.pop(name, None)
@@ -133,6 +147,12 @@ class Processes:
         process.join()
         process.close()
         return status
+
+    def dump_stacks(self) -> None:
+        """Have every part write where it stands into its log."""
+        for process in self._running.values():
+            if process.is_alive() and process.pid is not None:
+                os.kill(process.pid, signal.SIGUSR1)
 
     def kill_all(self) -> None:
         """Leave nothing behind."""

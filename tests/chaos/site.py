@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
 
+from andon import heartbeat
 from andon.clock import SystemClock
 from andon.config.load import load_plant
 from andon.datafolder import DataFolder
@@ -25,7 +26,15 @@ from simulators.truth import PLANT_TOML
 from sources.spool import Spool
 from tests.chaos.compare import Verdict
 from tests.chaos.feeder import Story, done_offset, messages, sent_s
-from tests.chaos.lanes import Habits, changed_since_start, committed_since_start, newest_change, true_since_start
+from tests.chaos.lanes import (
+    Habits,
+    Tally,
+    changed_since_start,
+    committed_since_start,
+    newest_change,
+    revived,
+    true_since_start,
+)
 from tests.chaos.processes import Part, Processes, Setting, answers, new_secret
 from tests.chaos.weather import Weather
 
@@ -62,6 +71,12 @@ class Site:
             self.layout = arrange(self.data, WORKERS, self.plant.config.transport)
         self.make_logs()
         self.processes = self.new_processes()
+        alive = heartbeat.folder(self.data)
+        self.processes.watched = {name: alive / name for name in self.watched()}
+
+    def watched(self) -> list[str]:
+        """Parts that the supervisor's watchdog looks at."""
+        return [f"flow-{one}" for one in range(WORKERS)]
 
     def prepare(self) -> None:
         """Whatever must be there before the configuration."""
@@ -191,12 +206,12 @@ class Site:
             (orders,) = db.execute("select count(*) from outbox where state in ('pending', 'leased')").fetchone()
         return (*(max(0, end - at) for end, at in zip(self.ends().values(), done, strict=True)), int(orders))
 
-    def rest(self, say: Callable[[str], None]) -> list[str]:
+    def rest(self, say: Callable[[str], None], tally: Tally) -> list[str]:
         """End the log, let everything come through, stop all parts; what did not go as it should."""
         wrong = []
         if self.processes.stop("devices") not in (0, None):
             wrong.append(f"devices did not stop cleanly: {self.processes.last_words('devices')}")
-        if not self._at_rest(say):
+        if not self._at_rest(say, tally):
             wrong.append(f"not drained, behind by {self.behind()}")
         for name in self.stop_order():
             status = self.processes.stop(name)
@@ -208,8 +223,8 @@ class Site:
         """Parts in the order in which they stop."""
         return ["web", "dead-man", *(f"flow-{one}" for one in range(WORKERS)), "sender", "erp"]
 
-    def _at_rest(self, say: Callable[[str], None]) -> bool:
-        """Wait until nothing is behind; False when nothing moves for `DRAIN_S`, or a part does not live."""
+    def _at_rest(self, say: Callable[[str], None], tally: Tally) -> bool:
+        """Wait until nothing is behind; False when nothing moves for `DRAIN_S`."""
         best, since = self.behind(), time.monotonic()
         told = since
         while any(now := self.behind()):
@@ -219,9 +234,11 @@ class Site:
             if sum(now) < sum(best):
                 best, since = now, time.monotonic()
             if time.monotonic() - since > DRAIN_S:
+                self.processes.dump_stacks()
+                time.sleep(1.0)
                 return False
-            if any(self.processes.ended(name) is not None for name in self.processes.names()):
-                return False
+            for name in self.processes.names():
+                revived(self.processes, name, tally)
             time.sleep(0.1)
         return True
 

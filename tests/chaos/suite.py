@@ -39,6 +39,7 @@ class Outcome:
     kills: Counter[str] = field(default_factory=Counter)
     aims: Counter[str] = field(default_factory=Counter)
     weather: Counter[str] = field(default_factory=Counter)
+    ended: Counter[str] = field(default_factory=Counter)
     startup: int = 0
     commits: int = 0
     rounds: int = 0
@@ -130,7 +131,7 @@ class Progress:
 def _outcome(kept: dict[str, Any]) -> Outcome:
     verdict = kept.pop("verdict")
     counters = {name: Counter(verdict[name]) for name in ("compared", "missing", "extra", "changed")}
-    plain = {**kept, **{name: Counter(kept[name]) for name in ("kills", "aims", "weather")}}
+    plain = {**kept, **{name: Counter(kept[name]) for name in ("kills", "aims", "weather", "ended")}}
     return Outcome(**plain, verdict=Verdict(**counters, faults=verdict["faults"]))
 
 
@@ -158,7 +159,8 @@ def _round(plan: Plan, progress: Progress, wanted: int, deadline: float, say: Sa
         if weather is not None:
             weather.join()
             outcome.weather.update(weather.seen)
-        wrong = [*tally.findings, *site.rest(say)]
+        wrong = site.rest(say, tally)
+        wrong += tally.findings
         _check(plan, site, tally, outcome, wrong)
     finally:
         halt.set()
@@ -195,6 +197,7 @@ def _check(plan: Plan, site: Site, tally: Tally, outcome: Outcome, wrong: list[s
     outcome.verdict.add(verdict)
     outcome.kills.update(tally.kills)
     outcome.aims.update(tally.aims)
+    outcome.ended.update(tally.ended)
     outcome.startup += tally.startup
     outcome.commits += tally.commits
     outcome.starts_s += tally.starts_s
@@ -227,6 +230,7 @@ def result(outcome: Outcome, shape: str, controls: dict[str, int], root: Path) -
         "kills": {"all": outcome.killed, **dict(sorted(outcome.kills.items()))},
         "aimed": dict(sorted(outcome.aims.items())),
         "weather": dict(sorted(outcome.weather.items())),
+        "ended_by_themselves": dict(sorted(outcome.ended.items())),
         "kills_inside_a_start": outcome.startup,
         "commits_between_kills": outcome.commits,
         "rounds": outcome.rounds,
