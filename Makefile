@@ -38,7 +38,7 @@ test: setup ## everything that needs Python packages only, and Chromium where th
 test-real: setup ## the kill -9 suites and those that need real servers; what is missing is skipped, but not in CI (ARGS)
 	@mkdir -p build
 	@$(MAKE) --no-print-directory servers || echo "test-real: without the servers that are missing"
-	@$(PYTEST) -m "real or crash" tests --junitxml build/test-real.xml $(ARGS)
+	@$(PYTEST) -n $(WORKERS) --dist loadfile -m "real or crash" tests --junitxml build/test-real.xml $(ARGS)
 
 lint: setup ## ruff, its formatter, mypy --strict
 	@status=0; \

@@ -177,6 +177,9 @@ def revived(processes: Processes, name: str, tally: Tally, *, start: bool = True
     status = processes.ended(name)
     if status is None and not processes.hangs(name):
         return False
+    if status is None:
+        processes.dump_stacks(name)
+        time.sleep(0.5)
     what = "hangs" if status is None else f"ended by itself with status {status}"
     words = "" if name in MAY_END else f"{name} {what}: {processes.last_words(name)}"
     tally.note(ended=f"{name} hung" if status is None else name, finding=words)

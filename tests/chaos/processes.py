@@ -148,9 +148,9 @@ class Processes:
         process.close()
         return status
 
-    def dump_stacks(self) -> None:
-        """Have every part write where it stands into its log."""
-        for process in self._running.values():
+    def dump_stacks(self, name: str = "") -> None:
+        """Have a part, or all of them, write where they stand into their logs."""
+        for process in [self._running[name]] if name else self._running.values():
             if process.is_alive() and process.pid is not None:
                 os.kill(process.pid, signal.SIGUSR1)
 
