@@ -15,6 +15,7 @@ import importlib
 import multiprocessing
 import os
 import secrets
+import shutil
 import signal
 import socket
 import sys
@@ -66,7 +67,7 @@ def enter(part: Part, setting: Setting) -> None:
     log = os.open(setting.logs / f"{part.name}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    faulthandler.register(signal.SIGUSR1, all_threads=True)  # for `dump_stacks`
+    faulthandler.register(signal.SIGUSR1, all_threads=True)  # for `keep_stacks`
     os.environ.update({**setting.environment, "ANDON_EPOCH_S": str(setting.epoch_s)})
     hurry(setting)
     switch_off(setting.off)
@@ -148,11 +149,15 @@ class Processes:
         process.close()
         return status
 
-    def dump_stacks(self, name: str = "") -> None:
-        """Have a part, or all of them, write where they stand into their logs."""
-        for process in [self._running[name]] if name else self._running.values():
-            if process.is_alive() and process.pid is not None:
+    def keep_stacks(self, *names: str) -> None:
+        """Have parts (all, where none is named) write where they stand, and keep their logs beside the rounds."""
+        for name in names or self.parts:
+            process = self._running.get(name)
+            if process is not None and process.is_alive() and process.pid is not None:
                 os.kill(process.pid, signal.SIGUSR1)
+                time.sleep(0.5)
+                site = self.setting.logs.parent
+                shutil.copy(self.setting.logs / f"{name}.log", site.parent / f"hung-{site.name}-{name}.log")
 
     def kill_all(self) -> None:
         """Leave nothing behind."""

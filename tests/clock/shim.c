@@ -1,9 +1,12 @@
 /* A wall clock that tests move: LD_PRELOAD this, and ANDON_TEST_CLOCK names a file whose first 8 bytes are what is
  * added to the machine's wall clock, ns, little-endian. Processes that run see a change at once. Monotonic clocks are
- * left alone, as when a person or NTP sets the clock. */
+ * left alone, as when a person or NTP sets the clock. A wait until a time of the wall clock ends when that clock shows
+ * it, so one that was begun before the clock was set back lasts longer, as the kernel's does. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -50,4 +53,37 @@ time_t time(time_t *at) {
   clock_gettime(CLOCK_REALTIME, &now);
   if (at) *at = now.tv_sec;
   return now.tv_sec;
+}
+
+int timespec_get(struct timespec *at, int base) {
+  if (base != TIME_UTC || clock_gettime(CLOCK_REALTIME, at)) return 0;
+  return base;
+}
+
+static int (*real_timedwait)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
+
+static void find_real(void) {
+  void *found = dlvsym(RTLD_NEXT, "pthread_cond_timedwait", "GLIBC_2.3.2"); /* x86-64; there is an older one, too */
+  if (!found) found = dlsym(RTLD_NEXT, "pthread_cond_timedwait");
+  *(void **)&real_timedwait = found;
+}
+
+int pthread_cond_timedwait(pthread_cond_t *restrict condition, pthread_mutex_t *restrict mutex,
+                           const struct timespec *restrict until) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, find_real);
+  if (!offset || until->tv_sec < 400000000) return real_timedwait(condition, mutex, until); /* a monotonic clock's */
+  for (;;) {
+    struct timespec shown, slice;
+    clock_gettime(CLOCK_REALTIME, &shown);
+    int64_t left = ((int64_t)until->tv_sec - shown.tv_sec) * 1000000000 + until->tv_nsec - shown.tv_nsec;
+    if (left <= 0) return ETIMEDOUT;
+    if (left > 10000000) left = 10000000;
+    syscall(SYS_clock_gettime, CLOCK_REALTIME, &slice);
+    slice.tv_nsec += left;
+    slice.tv_sec += slice.tv_nsec / 1000000000;
+    slice.tv_nsec %= 1000000000;
+    int status = real_timedwait(condition, mutex, &slice);
+    if (status != ETIMEDOUT) return status;
+  }
 }
