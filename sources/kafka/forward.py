@@ -43,6 +43,8 @@ BACKLOG = Gauge(
 CHUNK_MESSAGES, CHUNK_BYTES = 1_000, 4_000_000
 IDLE_S = 0.02
 STEP_S = 2.0  # one call to the broker at most: signs of life and the stop flag are due in between
+STUCK_S = 15.0  # beyond that a call that may take STEP_S never comes back
+BEAT_S = 0.5
 PAUSES_S = (0.5, 1.0, 2.0, 5.0)
 LOOK_S, RELEASE_S = 1.0, 600.0
 # The client says _FATAL of any call after it has noticed, in the background, that it is fenced.
@@ -209,9 +211,8 @@ class Forwarder:
     def _patiently(call: Callable[[], None], stop: threading.Event, beat: Callable[[], None]) -> bool:
         """Call again while the broker has not answered; False when `stop` came first. Raises what does not pass."""
         while True:
-            beat()
             try:
-                call()
+                _bounded(call, beat)
             except KafkaException as error:
                 if not error.args[0].retriable():
                     raise
@@ -236,3 +237,30 @@ class Forwarder:
             position = self._memory.positions.get(shard, 0)
             old = position if freeing else received_before(self._spools[shard], oldest_ns)
             reader.release(min(old, position))
+
+
+def _bounded(call: Callable[[], None], beat: Callable[[], None]) -> None:
+    """Call in a thread of its own, and give it up after `STUCK_S`: KafkaException, not to be tried with this producer.
+
+    librdkafka 2.16 may never come back from committing a transaction whose broker was killed and started again
+    (measured). The next producer of the same name fences the one given up, and the broker says what was committed.
+    """
+    failed: list[BaseException] = []
+    done = threading.Event()
+
+    def run() -> None:
+        try:
+            call()
+        except BaseException as error:  # noqa: BLE001 - handed on to the caller
+            failed.append(error)
+        done.set()
+
+    threading.Thread(target=run, name="forward-call", daemon=True).start()
+    until_s = time.monotonic() + STUCK_S
+    while not done.wait(BEAT_S):
+        beat()
+        if time.monotonic() > until_s:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "the client does not come back"))  # noqa: SLF001 - the library's public name
+    beat()
+    if failed:
+        raise failed[0]

@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <threads.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -60,30 +61,43 @@ int timespec_get(struct timespec *at, int base) {
   return base;
 }
 
-static int (*real_timedwait)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
+typedef int (*wait_function)(void *condition, void *mutex, const struct timespec *until);
+
+static wait_function real_pthread, real_c11;
+static pthread_once_t found = PTHREAD_ONCE_INIT;
 
 static void find_real(void) {
-  void *found = dlvsym(RTLD_NEXT, "pthread_cond_timedwait", "GLIBC_2.3.2"); /* x86-64; there is an older one, too */
-  if (!found) found = dlsym(RTLD_NEXT, "pthread_cond_timedwait");
-  *(void **)&real_timedwait = found;
+  void *function = dlvsym(RTLD_NEXT, "pthread_cond_timedwait", "GLIBC_2.3.2"); /* x86-64 has an older one, too */
+  if (!function) function = dlsym(RTLD_NEXT, "pthread_cond_timedwait");
+  *(void **)&real_pthread = function;
+  *(void **)&real_c11 = dlsym(RTLD_NEXT, "cnd_timedwait");
 }
 
-int pthread_cond_timedwait(pthread_cond_t *restrict condition, pthread_mutex_t *restrict mutex,
-                           const struct timespec *restrict until) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  pthread_once(&once, find_real);
-  if (!offset || until->tv_sec < 400000000) return real_timedwait(condition, mutex, until); /* a monotonic clock's */
+/* In slices, each with a look at the clock that is shown. */
+static int wait_until(wait_function wait, int timed_out, void *condition, void *mutex, const struct timespec *until) {
   for (;;) {
     struct timespec shown, slice;
     clock_gettime(CLOCK_REALTIME, &shown);
     int64_t left = ((int64_t)until->tv_sec - shown.tv_sec) * 1000000000 + until->tv_nsec - shown.tv_nsec;
-    if (left <= 0) return ETIMEDOUT;
+    if (left <= 0) return timed_out;
     if (left > 10000000) left = 10000000;
     syscall(SYS_clock_gettime, CLOCK_REALTIME, &slice);
     slice.tv_nsec += left;
     slice.tv_sec += slice.tv_nsec / 1000000000;
     slice.tv_nsec %= 1000000000;
-    int status = real_timedwait(condition, mutex, &slice);
-    if (status != ETIMEDOUT) return status;
+    int status = wait(condition, mutex, &slice);
+    if (status != timed_out) return status;
   }
+}
+
+int pthread_cond_timedwait(pthread_cond_t *restrict condition, pthread_mutex_t *restrict mutex,
+                           const struct timespec *restrict until) {
+  pthread_once(&found, find_real);
+  if (!offset || until->tv_sec < 400000000) return real_pthread(condition, mutex, until); /* a monotonic clock's */
+  return wait_until(real_pthread, ETIMEDOUT, condition, mutex, until);
+}
+
+int cnd_timedwait(cnd_t *restrict condition, mtx_t *restrict mutex, const struct timespec *restrict until) {
+  pthread_once(&found, find_real);
+  return offset ? wait_until(real_c11, thrd_timedout, condition, mutex, until) : real_c11(condition, mutex, until);
 }
