@@ -54,7 +54,7 @@ format: setup ## writes what ruff can mend by itself
 bench: setup ## the throughput figures, beside plain orjson and plain Bytewax (ARGS)
 	@.venv/bin/python benchmarks/throughput.py $(ARGS)
 
-chaos: setup ## KILLS=1000 kill -9 at random instants, SHAPE=embedded or plant, SEED=1; goes on where it was interrupted (ARGS)
+chaos: setup ## KILLS=1000 kill -9 at random instants, SHAPE=embedded, plant or outages; goes on where it was interrupted (ARGS)
 	@.venv/bin/python -m tests.chaos.run --shape $(SHAPE) --kills $(KILLS) --seed $(SEED) $(ARGS)
 
 docs: setup third-party ## writes the generated pages: configuration reference, third-party list

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from andon.datafolder import DataFolder
@@ -24,6 +27,25 @@ class Heartbeat:
         if now - self._last >= EVERY_S:
             self._last = now
             self.path.write_text(repr(now))
+
+
+@contextmanager
+def kept(beat: Callable[[], None], limit_s: float) -> Iterator[None]:
+    """Signs of life from beside, for what cannot give any itself; none beyond the limit."""
+    done = threading.Event()
+    until_s = time.monotonic() + limit_s
+
+    def run() -> None:
+        while not done.wait(EVERY_S) and time.monotonic() < until_s:
+            beat()
+
+    beside = threading.Thread(target=run, name="sign-of-life", daemon=True)
+    beside.start()
+    try:
+        yield
+    finally:
+        done.set()
+        beside.join()
 
 
 def folder(data: DataFolder) -> Path:

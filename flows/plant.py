@@ -30,7 +30,7 @@ from andon.config.load import load_plant
 from andon.datafolder import DataFolder
 from andon.disk import is_disk_full
 from andon.errors import DataFolderError
-from andon.heartbeat import Heartbeat
+from andon.heartbeat import Heartbeat, kept
 from andon.locks import Exclusive
 from andon.logs import set_up_logs
 from andon.plant import PlantModel
@@ -54,6 +54,7 @@ from sources.kafka.kafka_bytewax import KafkaSource
 from sources.spool_bytewax import SpoolSource
 
 EPOCH_S = 1.0
+COMPILE_S = 300.0  # kernels that are not compiled yet take a minute on a fast machine
 API_SERVER = "BYTEWAX_DATAFLOW_API_ENABLED"
 NO_SEEDS = Seeds({})
 Lock = Callable[[int], object]
@@ -100,7 +101,8 @@ def plant_flow(
     flow = Dataflow("plant")
     source = _source(plant, data, shards, stop, beat, clock)
     batches = op.input(plant.config.transport.kind, flow, SteadySource(SeededSource(source, seeds), pace or Pace()))
-    outputs = op.stateful_batch("engine", batches, lambda state: EngineStage(state, open_shard, engine_seed))
+    compiling = partial(kept, beat, COMPILE_S)
+    outputs = op.stateful_batch("engine", batches, lambda state: EngineStage(state, open_shard, engine_seed, compiling))
     op.output("history", outputs, ShardSink(shards, seeds, history))
     op.output("dead-letters", outputs, ShardSink(shards, seeds, dead_letters))
     op.output("records", outputs, ShardSink(shards, seeds, lambda _shard, _resume: RecordsPartition(records)))

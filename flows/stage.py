@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import structlog
 from bytewax.operators import StatefulBatchLogic
@@ -24,7 +25,8 @@ class EngineStage(StatefulBatchLogic[Batch, ShardOutputs, State | None]):
 
     open_shard(number) makes an engine with empty state and the shard's quarantine; seed(number) is where a shard goes
     on that the recovery store does not know. State is kept at the end of the input, so a stop drains and a start goes
-    on. A failing message: see flows/quarantine.py.
+    on. A failing message: see flows/quarantine.py. compiling is around the first batch, which takes a minute and more
+    where the kernels are not compiled yet.
     """
 
     def __init__(
@@ -32,7 +34,9 @@ class EngineStage(StatefulBatchLogic[Batch, ShardOutputs, State | None]):
         state: State | None,
         open_shard: Callable[[int], Opened],
         seed: Callable[[int], State | None] = lambda _shard: None,
+        compiling: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
+        self._around = compiling
         self._open_shard = open_shard
         self._seed = seed
         self._opened: Opened | None = None
@@ -42,9 +46,11 @@ class EngineStage(StatefulBatchLogic[Batch, ShardOutputs, State | None]):
     def on_batch(self, values: list[Batch]) -> tuple[Iterable[ShardOutputs], bool]:
         """One `ShardOutputs` a portion of a batch."""
         outputs = []
-        for batch in values:
-            engine, quarantine = self._opened or self._open(batch.shard, self._seed(batch.shard))
-            outputs += [self._step(engine, quarantine, part) for part in quarantine.portions(batch.messages)]
+        with self._around():
+            for batch in values:
+                engine, quarantine = self._opened or self._open(batch.shard, self._seed(batch.shard))
+                outputs += [self._step(engine, quarantine, part) for part in quarantine.portions(batch.messages)]
+        self._around = nullcontext
         return outputs, StatefulBatchLogic.RETAIN
 
     def snapshot(self) -> State | None:

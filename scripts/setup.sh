@@ -60,7 +60,9 @@ install_tree() {
 warm_kernels() {
   [ -f service/warm.py ] || return 0
   local stamp=.venv/andon-warm.stamp wanted
-  wanted=$(digest $(grep -rlE '^(from|import) numba' --include='*.py' operators detectors sources andon service | sort))
+  # numba keeps a kernel for its file's time and size, not for what is in it.
+  wanted=$(grep -rlE '^(from|import) numba' --include='*.py' operators detectors sources andon service | sort |
+    xargs stat -c '%n %Y %s' | sha256sum)
   [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && return
   say "setup: compiling the kernels once (kept in __pycache__)"
   .venv/bin/python -m service.warm

@@ -8,7 +8,6 @@ doubles nothing there; the way on is what a site with an edge has.
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 from pathlib import Path
@@ -27,6 +26,7 @@ from service.topics import create_topics, kafka_of
 from simulators.truth import demo_plant
 from sinks.segments import SegmentReader
 from sources.kafka import log_offset
+from sources.kafka.held import forwarded
 
 SPOOL: Final = re.compile(r'^kind = "spool".*$', re.MULTILINE)
 SECTIONS: Final = """
@@ -122,8 +122,7 @@ class PlantDemo(Demo):
 
     def _forwarded(self, shard: int) -> int:
         """Offset of the edge's spool up to which the topic has it."""
-        path = self._edge.path / "state" / "forward.json"
-        return int(json.loads(path.read_bytes())["positions"].get(str(shard), 0)) if path.exists() else 0
+        return forwarded(self._edge.path / "state" / "forward.json", shard)
 
     @property
     def _edge_config(self) -> Path:

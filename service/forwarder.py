@@ -18,7 +18,8 @@ from andon.locks import Exclusive
 from andon.logs import set_up_logs
 from andon.process import exit_status_of
 from service.options import parser, plant_clock, stop_on_signals
-from sources.kafka.forward import Forwarder, Memory
+from sources.kafka.forward import Forwarder
+from sources.kafka.held import Memory
 from sources.spool import Spool
 
 NAME = "forwarder"

@@ -11,18 +11,20 @@ from typing import Any
 import pytest
 
 from tests.chaos.compare import Verdict
+from tests.chaos.outages import lengths
 from tests.chaos.suite import Outcome, result
 
 RESULTS = Path(__file__).parent.parent / "docs" / "results"
 SCHEMA = json.loads((RESULTS / "chaos.schema.json").read_text())
 FILES = sorted(RESULTS.glob("chaos-*.json"))
+OUTAGES = RESULTS / "outages.json"
 TYPES: dict[str, type | tuple[type, ...]] = {
     "object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "boolean": bool,
 }  # fmt: skip
 
 
 def faults(value: Any, schema: dict[str, Any], at: str = "") -> list[str]:
-    """What of a value is not as the schema says; the few words of JSON Schema that ours uses."""
+    """What of a value is not as the schema says; the few words of JSON Schema that ours use, with the same $defs."""
     schema = {**SCHEMA["$defs"].get(schema.get("$ref", "").rpartition("/")[2], {}), **schema}
     kind = schema.get("type")
     if kind and (not isinstance(value, TYPES[kind]) or (isinstance(value, bool) and kind != "boolean")):
@@ -63,6 +65,23 @@ def test_committed_results(path):
     assert told["compared"]["windows"] > 10_000
     assert told["controls"]
     assert all(told["controls"].values()), told["controls"]
+
+
+@pytest.mark.skipif(not OUTAGES.exists(), reason="make chaos SHAPE=outages ARGS=--write has not been run")
+def test_committed_outages():
+    told = json.loads(OUTAGES.read_text())
+    assert faults(told, json.loads((RESULTS / "outages.schema.json").read_text())) == []
+    assert (told["lost"], told["doubled"], told["changed"], told["faults"]) == (0, 0, 0, [])
+    assert (told["broker_away"]["times"], told["broker_away"]["longest_s"], told["influx_hung_s"]) == (100, 120, 600)
+    assert told["compared"]["InfluxDB windows"] == told["compared"]["windows"] > 1_000
+
+
+def test_outages_are_from_a_second_to_two_minutes_and_in_another_order_by_seed():
+    first, second = lengths(100, 1), lengths(100, 2)
+    assert (min(first), max(first), len(first)) == (1.0, 120.0, 100)
+    assert first != second
+    assert sorted(first) == sorted(second)
+    assert sum(first) < 800
 
 
 def written() -> dict[str, Any]:

@@ -1,33 +1,33 @@
 """An edge hands its spool on to the site's topic, each message exactly once.
 
-A chunk and the position behind it are one transaction of Kafka: both are there, or neither. A forwarder that starts has
-the broker end its predecessor's transaction first (and refuse the predecessor, should it still live), then asks for the
-position. What a kill, a cut line or a full disk leaves is one of two cases, and both are the right one.
-
-The broker forgets positions that are not renewed for offsets.retention.minutes (7 days): a file beside the spool is the
-second memory. It is written after the transaction, so it may be a chunk behind, never ahead; the further one counts.
+A chunk is one transaction of Kafka: all of it is readable, or nothing. A forwarder that starts has the broker end its
+predecessor's transaction first (and refuse the predecessor, should it still live), then looks which message of the
+edge is the newest one readable (sources/kafka/held.py), and goes on behind it. So whatever a kill, a cut line, a full
+disk or a broker that forgets has left: the topic itself says what it holds.
 """
 
 from __future__ import annotations
 
-import json
 import threading
 import time
-import uuid
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import Message as KafkaMessage
 from prometheus_client import Counter, Gauge
 
 from andon.clock import Clock
-from andon.datafolder import write_durably
 from andon.errors import SourceError
 from andon.readings import NS_PER_MS, NS_PER_S, Message
+from sources.kafka.held import Held, Memory, Topic
 from sources.kafka.keys import asset_of
+from sources.kafka.patience import STEP_S, Beat, flush, patiently, timed_out
 from sources.kafka.producer import MAX_MESSAGE_BYTES
 from sources.spool import SpoolReader
 from sources.spool.segments import received_before
@@ -42,37 +42,36 @@ BACKLOG = Gauge(
 )  # fmt: skip
 CHUNK_MESSAGES, CHUNK_BYTES = 1_000, 4_000_000
 IDLE_S = 0.02
-STEP_S = 2.0  # one call to the broker at most: signs of life and the stop flag are due in between
-STUCK_S = 15.0  # beyond that a call that may take STEP_S never comes back
-BEAT_S = 0.5
+# What is committed has to be readable after so long, another edge's transaction in the way included: the broker ends
+# that after a minute (transaction.timeout.ms). Beyond, the marker is lost, and this edge begins anew.
+READABLE_S = 90.0
+NOT_READABLE = "what is committed does not become readable"
 PAUSES_S = (0.5, 1.0, 2.0, 5.0)
 LOOK_S, RELEASE_S = 1.0, 600.0
 # The client says _FATAL of any call after it has noticed, in the background, that it is fenced.
 _FENCED = frozenset({"_FENCED", "_FATAL", "INVALID_PRODUCER_EPOCH", "PRODUCER_FENCED"})
-Positions = dict[int, int]
 
 
-class Memory:
-    """The second memory: the edge's own name, which its transactions and positions go by, and how far it has come."""
+class Delivered:
+    """The newest offset in each partition that the broker has taken."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        found = json.loads(path.read_bytes()) if path.exists() else {}
-        self.edge = str(found.get("edge") or uuid.uuid4().hex[:16])
-        self.positions: Positions = {int(shard): int(offset) for shard, offset in found.get("positions", {}).items()}
-        self._write()
+    def __init__(self) -> None:
+        self._offsets: dict[int, int] = {}
+        self._refused: KafkaError | None = None
 
-    def keep(self, positions: Mapping[int, int]) -> None:
-        """Positions are spool offsets by shard. A full disk leaves the file behind, which the broker's memory mends."""
-        self.positions = {**self.positions, **positions}
-        try:
-            self._write()
-        except OSError as error:
-            log.warning("forward.not_remembered", cause=error.strerror)
+    def __call__(self, shard: int, error: KafkaError | None, message: KafkaMessage) -> None:
+        """The delivery callback of a message, after the shard."""
+        if error is None:
+            self._offsets[shard] = message.offset() or 0
+        else:
+            self._refused = error
 
-    def _write(self) -> None:
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_durably(self._path, json.dumps({"edge": self.edge, "positions": self.positions}).encode())
+    def take(self) -> dict[int, int]:
+        """The offsets since the last call. Raises KafkaException when a message was refused."""
+        if self._refused is not None:
+            raise KafkaException(self._refused)
+        taken, self._offsets = self._offsets, {}
+        return taken
 
 
 class Forwarder:
@@ -95,8 +94,9 @@ class Forwarder:
         self._failures = 0
         self._told = ""
         self._looked_s = self._released_s = float("-inf")
+        self._unseen: dict[int, deque[tuple[float, Held]]] = {}  # committed at (monotonic), not yet seen readable
 
-    def run(self, stop: threading.Event, beat: Callable[[], None]) -> None:
+    def run(self, stop: threading.Event, beat: Beat) -> None:
         """Forward until `stop`. What passes (broker away, disk full) is logged once and tried again.
 
         Raises SourceError forward.fenced when another forwarder has taken over by this one's name (or the broker had to
@@ -118,81 +118,105 @@ class Forwarder:
                 stop.wait(PAUSES_S[min(self._failures, len(PAUSES_S) - 1)])
                 self._failures += 1
 
-    def _session(self, held: ExitStack, stop: threading.Event, beat: Callable[[], None]) -> None:
+    def _session(self, held: ExitStack, stop: threading.Event, beat: Beat) -> None:
         """From taking over to the first failure. Raises KafkaException; nothing of an open transaction stays."""
-        producer, group = self._clients(held)
-        if not self._patiently(lambda: producer.init_transactions(STEP_S), stop, beat):
+        producer, topic = self._clients(held)
+        delivered = Delivered()
+        found = self._take_over(producer, topic, delivered, stop, beat)
+        if found is None:
             return
+        self._unseen = {shard: deque() for shard in found}
         readers = {
-            shard: held.enter_context(SpoolReader(self._spools[shard], shard, offset))
-            for shard, offset in self._positions(group).items()
+            shard: held.enter_context(SpoolReader(self._spools[shard], shard, one.spool))
+            for shard, one in found.items()
         }
         while not stop.is_set():
             beat()
             chunk = {shard: reader.read(CHUNK_MESSAGES, CHUNK_BYTES) for shard, reader in readers.items()}
             chunk = {shard: messages for shard, messages in chunk.items() if messages}
+            if chunk and not self._transaction(producer, topic, delivered, chunk, stop, beat):
+                return
+            self._look(readers, topic, idle=not chunk)
             if not chunk:
                 stop.wait(IDLE_S)
-            elif not self._transaction(producer, group, chunk, stop, beat):
-                return
-            self._look(readers)
 
-    def _clients(self, held: ExitStack) -> tuple[Producer, Consumer]:
+    def _clients(self, held: ExitStack) -> tuple[Producer, Topic]:
         try:
             producer = Producer({
                 **self._settings, "transactional.id": self._name, "linger.ms": 5, "compression.type": "lz4",
                 "message.max.bytes": MAX_MESSAGE_BYTES,
             })  # fmt: skip
-            group = Consumer({
-                **self._settings, "group.id": self._name, "enable.auto.commit": False,
-                "isolation.level": "read_committed",
-            })  # fmt: skip
+            topic = Topic(self._settings, self._topic, self._memory.edge, STEP_S)
         except KafkaException as error:
             if error.args[0].code() == KafkaError.SASL_AUTHENTICATION_FAILED:  # no token in time
                 raise
             raise SourceError("kafka.settings", problem=error.args[0].str()) from error
-        held.callback(group.close)
+        held.callback(topic.close)
         held.callback(producer.purge)  # nothing of a transaction that failed shall be sent any more
-        return producer, group
+        return producer, topic
 
-    def _positions(self, group: Consumer) -> Positions:
-        """The further of what the broker and the file know."""
-        places = [TopicPartition(self._topic, shard) for shard in self._spools]
-        positions = {}
-        for place in group.committed(places, timeout=STEP_S):
-            if place.error is not None:
-                raise KafkaException(place.error)
-            known = self._memory.positions.get(place.partition, 0)
-            if 0 <= place.offset < known:
-                log.error("forward.broker_behind", shard=place.partition, broker=place.offset, known=known)
-            positions[place.partition] = max(place.offset, known)
-        return positions
+    def _take_over(
+        self, producer: Producer, topic: Topic, delivered: Delivered, stop: threading.Event, beat: Beat
+    ) -> dict[int, Held] | None:
+        """End what the predecessor left open, then learn from the topic how far it came; None when `stop` came first.
+
+        A message that is aborted writes a marker into each partition, and with it the end of whatever this edge has
+        open there, known to the broker or not. Nobody reads such a message.
+        """
+        if not patiently(lambda: producer.init_transactions(STEP_S), stop, beat):
+            return None
+        producer.begin_transaction()
+        for shard in self._spools:
+            producer.produce(self._topic, value=b"", partition=shard, on_delivery=partial(delivered, shard))
+        if not patiently(lambda: flush(producer), stop, beat):
+            return None
+        if not patiently(lambda: producer.abort_transaction(STEP_S), stop, beat):
+            return None
+        markers = delivered.take()
+        if not self._readable(topic, markers, stop, beat):
+            return None
+        known = self._memory.held
+        new = {shard: Held(0, marker) for shard, marker in markers.items() if shard not in known}
+        found = {shard: topic.newest(shard, known[shard], beat) for shard in markers if shard in known}
+        if not self._memory.keep(new | found) and new:  # without it the next start would send everything again
+            raise KafkaException(KafkaError(KafkaError._FS, "no place for forward.json"))  # noqa: SLF001 - the library's public name
+        return new | found
+
+    def _readable(self, topic: Topic, ends: Mapping[int, int], stop: threading.Event, beat: Beat) -> bool:
+        """Wait until the partitions are readable beyond these offsets; False when `stop` came first."""
+        until_s = time.monotonic() + READABLE_S
+        while not all(topic.end(shard) > offset for shard, offset in ends.items()):
+            beat()
+            if time.monotonic() > until_s:
+                raise timed_out(NOT_READABLE)
+            if stop.wait(IDLE_S):
+                return False
+        return True
 
     def _transaction(
-        self, producer: Producer, group: Consumer, chunk: Mapping[int, Sequence[Message]], stop: threading.Event,
-        beat: Callable[[], None],
+        self, producer: Producer, topic: Topic, delivered: Delivered, chunk: Mapping[int, Sequence[Message]],
+        stop: threading.Event, beat: Beat,
     ) -> bool:  # fmt: skip
-        """The chunk and the positions behind it, or neither; False when `stop` came before the broker's answer."""
+        """The chunk, or nothing of it; False when `stop` came before the broker's answer."""
         producer.begin_transaction()
         for shard, messages in chunk.items():
-            for message in messages:
-                self._produce(producer, shard, message)
-        behind = {shard: messages[-1].offset for shard, messages in chunk.items()}
-        places = [TopicPartition(self._topic, shard, offset) for shard, offset in behind.items()]
-        metadata = group.consumer_group_metadata()
-        if not self._patiently(lambda: producer.send_offsets_to_transaction(places, metadata, STEP_S), stop, beat):
+            for message in messages[:-1]:
+                self._produce(producer, topic, shard, message)
+            self._produce(producer, topic, shard, messages[-1], on_delivery=partial(delivered, shard))
+        if not patiently(lambda: producer.commit_transaction(STEP_S), stop, beat):
             return False
-        if not self._patiently(lambda: producer.commit_transaction(STEP_S), stop, beat):
-            return False
-        self._memory.keep(behind)
-        for shard, messages in chunk.items():
-            FORWARDED.labels(shard).inc(len(messages))
+        now_s = time.monotonic()
+        for shard, offset in delivered.take().items():
+            self._unseen[shard].append((now_s, Held(chunk[shard][-1].offset, offset + 1)))
+            FORWARDED.labels(shard).inc(len(chunk[shard]))
         if self._told:
             log.warning("forward.going_on", after=self._told)
             self._told, self._failures = "", 0
         return True
 
-    def _produce(self, producer: Producer, shard: int, message: Message) -> None:
+    def _produce(
+        self, producer: Producer, topic: Topic, shard: int, message: Message, **more: Callable[..., None]
+    ) -> None:
         body = message.body
         if len(body) > self._max_bytes:
             CUT.labels(shard).inc()
@@ -201,30 +225,22 @@ class Forwarder:
         stamp_ms = min(message.received_ns, self._clock.now_ns()) // NS_PER_MS
         while True:
             try:
-                producer.produce(self._topic, value=body, key=asset_of(body), partition=shard, timestamp=stamp_ms)
+                producer.produce(
+                    self._topic, value=body, key=asset_of(body), partition=shard, timestamp=stamp_ms,
+                    headers=topic.header(message), **more,
+                )  # fmt: skip
             except BufferError:
                 producer.poll(0.1)
             else:
                 return
 
-    @staticmethod
-    def _patiently(call: Callable[[], None], stop: threading.Event, beat: Callable[[], None]) -> bool:
-        """Call again while the broker has not answered; False when `stop` came first. Raises what does not pass."""
-        while True:
-            try:
-                _bounded(call, beat)
-            except KafkaException as error:
-                if not error.args[0].retriable():
-                    raise
-                if stop.is_set():
-                    return False
-            else:
-                return True
-
-    def _look(self, readers: Mapping[int, SpoolReader]) -> None:
-        """Tell the backlog once a second; let go what has been kept long enough every ten minutes."""
+    def _look(self, readers: Mapping[int, SpoolReader], topic: Topic, *, idle: bool) -> None:
+        """See what has become readable, at once when idle; every second tell the backlog; let go what is old."""
         now_s = time.monotonic()
-        if now_s - self._looked_s < LOOK_S:
+        due = now_s - self._looked_s >= LOOK_S
+        if due or (idle and any(self._unseen.values())):
+            self._see(topic, now_s)
+        if not due:
             return
         self._looked_s = now_s
         for shard, reader in readers.items():
@@ -234,33 +250,17 @@ class Forwarder:
         self._released_s = now_s
         freeing, oldest_ns = self._must_free(), self._clock.now_ns() - self._keep_ns
         for shard, reader in readers.items():
-            position = self._memory.positions.get(shard, 0)
+            position = self._memory.held[shard].spool
             old = position if freeing else received_before(self._spools[shard], oldest_ns)
             reader.release(min(old, position))
 
-
-def _bounded(call: Callable[[], None], beat: Callable[[], None]) -> None:
-    """Call in a thread of its own, and give it up after `STUCK_S`: KafkaException, not to be tried with this producer.
-
-    librdkafka 2.16 may never come back from committing a transaction whose broker was killed and started again
-    (measured). The next producer of the same name fences the one given up, and the broker says what was committed.
-    """
-    failed: list[BaseException] = []
-    done = threading.Event()
-
-    def run() -> None:
-        try:
-            call()
-        except BaseException as error:  # noqa: BLE001 - handed on to the caller
-            failed.append(error)
-        done.set()
-
-    threading.Thread(target=run, name="forward-call", daemon=True).start()
-    until_s = time.monotonic() + STUCK_S
-    while not done.wait(BEAT_S):
-        beat()
-        if time.monotonic() > until_s:
-            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "the client does not come back"))  # noqa: SLF001 - the library's public name
-    beat()
-    if failed:
-        raise failed[0]
+    def _see(self, topic: Topic, now_s: float) -> None:
+        """Remember the chunks that are readable now. Raises KafkaException when one has not become so in time."""
+        seen = {}
+        for shard, unseen in self._unseen.items():
+            end = topic.end(shard) if unseen else 0
+            while unseen and unseen[0][1].topic <= end:
+                seen[shard] = unseen.popleft()[1]
+            if unseen and now_s - unseen[0][0] > READABLE_S:
+                raise timed_out(NOT_READABLE)
+        self._memory.keep(seen)

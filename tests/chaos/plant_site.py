@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 
 from andon.clock import SystemClock
 from andon.datafolder import DataFolder
 from andon.readings import NS_PER_MS, Message
 from simulators.truth import demo_plant
 from sinks.segments import SegmentReader
+from sources.kafka.held import forwarded
 from sources.kafka.positions import log_offset
 from sources.spool import Spool
 from tests.chaos.compare import Verdict
@@ -99,8 +100,11 @@ class PlantSite(Site):
         }
 
     def _forwarded(self) -> str:
-        path = self.edge.path / "state" / "forward.json"
-        return path.read_text() if path.exists() else ""
+        return self._forward_file.read_text() if self._forward_file.exists() else ""
+
+    @property
+    def _forward_file(self) -> Path:
+        return self.edge.path / "state" / "forward.json"
 
     def weather(self, seed: str, halt: threading.Event) -> Weather:
         proxies = {"kafka": self.servers.to_kafka, "influx": self.servers.to_influx, "erp": self.to_erp}
@@ -121,11 +125,10 @@ class PlantSite(Site):
         return self._ends
 
     def _not_forwarded(self) -> list[int]:
-        known = json.loads(self._forwarded() or "{}").get("positions", {})
         left = []
         for shard in self.shards:
             with Spool(self.edge.spool(shard), shard, SystemClock()) as spool:
-                left.append(spool.last_offset() - int(known.get(str(shard), 0)))
+                left.append(spool.last_offset() - forwarded(self._forward_file, shard))
         return left
 
     def behind(self) -> tuple[int, ...]:

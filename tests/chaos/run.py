@@ -6,6 +6,8 @@ Interrupted, or ended by --limit-s (exit status 75), the same command goes on wh
 protection is switched off once, and the checker must see it. The result is docs/results/chaos-<shape>.json with
 --write, else result.json in the folder. Exit status 1: something was lost, doubled or changed, or a control was not
 seen.
+
+--shape outages kills nothing: the broker is away 100 times for 1 to 120 s while InfluxDB hangs for ten minutes.
 """
 
 from __future__ import annotations
@@ -13,18 +15,23 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from tests.chaos.lanes import Tally
+from tests.chaos.outages import broker_and_influx, lengths, run_outages
 from tests.chaos.plant_site import with_servers
+from tests.chaos.processes import Setting
 from tests.chaos.protections import ALL, PLANT
 from tests.chaos.servers import Servers
 from tests.chaos.site import Site
-from tests.chaos.suite import ROUND, SPEED, Plan, TimeIsUpError, result, run
+from tests.chaos.suite import ROUND, SPEED, Plan, TimeIsUpError, found, result, run, run_of
 
 ROOT = Path(__file__).parent.parent.parent
 CONTROL_KILLS = 12
+OUTAGES, OUTAGES_SPEED, INFLUX_HUNG_S = 100, 60.0, 600.0
 
 
 def controls(plan: Plan, names: Sequence[str]) -> dict[str, int]:
@@ -45,7 +52,7 @@ def controls(plan: Plan, names: Sequence[str]) -> dict[str, int]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """One run."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.run", description=__doc__.splitlines()[0])
-    parser.add_argument("--shape", choices=("embedded", "plant"), default="embedded")
+    parser.add_argument("--shape", choices=("embedded", "plant", "outages"), default="embedded")
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--round", type=int, default=ROUND, help="kills over one data folder")
@@ -58,8 +65,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--write", action="store_true", help="write docs/results/")
     given = parser.parse_args(arguments)
     folder = given.folder / f"{given.shape}-{given.seed}"
-    servers = Servers(folder / "servers") if given.shape == "plant" else None
+    servers = Servers(folder / "servers") if given.shape != "embedded" else None
     try:
+        if servers is not None and given.shape == "outages":
+            return make_outages(given, folder, servers)
         return make(given, folder, servers)
     finally:
         if servers is not None:
@@ -79,12 +88,35 @@ def make(given: argparse.Namespace, folder: Path, servers: Servers | None) -> in
         print("time is up; the same command goes on", flush=True)
         return 75
     seen = {} if given.no_controls or given.off else controls(plan, names)
-    told = result(outcome, given.shape, seen, ROOT)
-    path = ROOT / "docs" / "results" / f"chaos-{given.shape}.json" if given.write else plan.folder / "result.json"
+    tell(given, folder, f"chaos-{given.shape}", result(outcome, given.shape, seen, ROOT))
+    return 0 if outcome.ok and all(seen.values()) else 1
+
+
+def make_outages(given: argparse.Namespace, folder: Path, servers: Servers) -> int:
+    """Broker away again and again, InfluxDB hung all the while."""
+    began, away_s, tally = time.monotonic(), lengths(OUTAGES, given.seed), Tally(1)
+    shutil.rmtree(folder / "site", ignore_errors=True)
+    site = with_servers(servers)(folder / "site", given.seed, OUTAGES_SPEED, Setting(folder / "site" / "logs"))
+    verdict = run_outages(
+        site, lambda: broker_and_influx(servers.to_kafka, servers.to_influx, away_s, INFLUX_HUNG_S), tally
+    )
+    told = {
+        **run_of("outages", "plant", given.seed, time.monotonic() - began, ROOT),
+        "broker_away": {"times": len(away_s), "seconds": round(sum(away_s)), "longest_s": round(max(away_s), 1)},
+        "influx_hung_s": INFLUX_HUNG_S,
+        "ended_by_themselves": dict(sorted(tally.ended.items())),
+        **found(verdict),
+    }
+    tell(given, folder, "outages", told)
+    return 0 if verdict.ok else 1
+
+
+def tell(given: argparse.Namespace, folder: Path, name: str, told: dict[str, object]) -> None:
+    """Print the result and write it."""
+    path = ROOT / "docs" / "results" / f"{name}.json" if given.write else folder / "result.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(told, indent=2) + "\n")
     print(json.dumps(told, indent=2))
-    return 0 if outcome.ok and all(seen.values()) else 1
 
 
 if __name__ == "__main__":

@@ -217,16 +217,9 @@ def _line(outcome: Outcome, seconds: float) -> str:
 
 def result(outcome: Outcome, shape: str, controls: dict[str, int], root: Path) -> dict[str, object]:
     """What is written under docs/results. controls: protection that was off -> what the checker found."""
-    verdict, starts = outcome.verdict, sorted(outcome.starts_s)
+    starts = sorted(outcome.starts_s)
     return {
-        "schema": 1,
-        "suite": "chaos",
-        "shape": shape,
-        "seed": outcome.seed,
-        "commit": _git(root, "rev-parse", "HEAD"),
-        "clean": not _git(root, "status", "--porcelain", "--untracked-files=no"),
-        "date": datetime.now(UTC).date().isoformat(),
-        "seconds": round(outcome.seconds),
+        **run_of("chaos", shape, outcome.seed, outcome.seconds, root),
         "kills": {"all": outcome.killed, **dict(sorted(outcome.kills.items()))},
         "aimed": dict(sorted(outcome.aims.items())),
         "weather": dict(sorted(outcome.weather.items())),
@@ -236,18 +229,39 @@ def result(outcome: Outcome, shape: str, controls: dict[str, int], root: Path) -
         "rounds": outcome.rounds,
         "plant_hours": round(outcome.plant_s / 3600, 1),
         "start_to_progress_s": {"p50": _share(starts, 0.5), "p99": _share(starts, 0.99)},
-        "compared": dict(sorted(verdict.compared.items())),
-        "lost": sum(verdict.missing.values()),
-        "doubled": sum(verdict.extra.values()),
-        "changed": sum(verdict.changed.values()),
-        "faults": verdict.faults[:100],
+        **found(outcome.verdict),
         "controls": controls,
+    }
+
+
+def run_of(suite: str, shape: str, seed: int, seconds: float, root: Path) -> dict[str, object]:
+    """What every result begins with."""
+    return {
+        "schema": 1,
+        "suite": suite,
+        "shape": shape,
+        "seed": seed,
+        "commit": _git(root, "rev-parse", "HEAD"),
+        "clean": not _git(root, "status", "--porcelain", "--untracked-files=no"),
+        "date": datetime.now(UTC).date().isoformat(),
+        "seconds": round(seconds),
         "versions": {
             "python": platform.python_version(),
             "sqlite": sqlite3.sqlite_version,
             **{name: importlib.metadata.version(name) for name in VERSIONED},
         },
         "machine": {"cpus": os.cpu_count(), "kernel": platform.release()},
+    }
+
+
+def found(verdict: Verdict) -> dict[str, object]:
+    """What every result says the checker found."""
+    return {
+        "compared": dict(sorted(verdict.compared.items())),
+        "lost": sum(verdict.missing.values()),
+        "doubled": sum(verdict.extra.values()),
+        "changed": sum(verdict.changed.values()),
+        "faults": verdict.faults[:100],
     }
 
 
