@@ -20,13 +20,18 @@ class Heartbeat:
         self.path = folder(data) / name
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._last = float("-inf")
+        self._lock = threading.Lock()
 
     def __call__(self) -> None:
-        """Still here."""
-        now = time.monotonic()  # the wall clock may be stepped; the age must not jump with it
-        if now - self._last >= EVERY_S:
+        """Still here. Any thread may call."""
+        with self._lock:
+            now = time.monotonic()  # the wall clock may be stepped; the age must not jump with it
+            if now - self._last < EVERY_S:
+                return
             self._last = now
-            self.path.write_text(repr(now))
+            draft = self.path.with_suffix(".new")
+            draft.write_text(repr(now))
+            draft.replace(self.path)  # a watchdog that finds an empty file would take it for silence
 
 
 @contextmanager
@@ -56,7 +61,8 @@ def folder(data: DataFolder) -> Path:
 def age_s(path: Path) -> float | None:
     """Seconds since the last sign, by the machine's monotonic clock; None where there is none of this boot."""
     try:
-        age = time.monotonic() - float(path.read_text())
+        last = float(path.read_text())
     except (OSError, ValueError):
         return None
+    age = time.monotonic() - last  # asked for after the sign was read, which may be newer than the question
     return age if age >= 0 else None

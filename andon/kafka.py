@@ -34,6 +34,7 @@ def client_settings(kafka: Kafka, base: Path, client: str) -> dict[str, Any]:
         "security.protocol": ("sasl_" if kafka.sasl else "") + ("ssl" if kafka.tls else "plaintext"),
         "log_level": 0,  # its lines go to standard error past our log; errors come through callbacks
         "socket.keepalive.enable": True,
+        "allow.auto.create.topics": False,  # a broker's defaults are not what `andon topics create` makes
         "reconnect.backoff.max.ms": 5_000,
     }
     if kafka.tls:

@@ -41,8 +41,8 @@ def test_twenty_kills_in_bad_weather_leave_what_no_kill_would_have_left(tmp_path
     assert compared["topic"] > 3_000
 
 
-@pytest.mark.parametrize(("off", "told"), [("transactions", "topic extra"), ("influx-queue", "InfluxDB")])
+@pytest.mark.parametrize(("off", "told"), [("read-back", "topic extra"), ("influx-queue", "InfluxDB")])
 def test_the_checker_sees_a_protection_that_is_off(tmp_path, servers, off, told):
-    seed = {"transactions": 42, "influx-queue": 43}[off]
+    seed = {"read-back": 42, "influx-queue": 43}[off]
     outcome = run(Plan(tmp_path, kills=8, seed=seed, off=(off,), site=with_servers(servers)), lambda _: None)
     assert any(told in fault for fault in outcome.verdict.faults), outcome.verdict.faults

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 from andon import heartbeat
@@ -24,6 +25,27 @@ def test_signs_come_from_beside_until_the_end_and_not_beyond_the_limit(tmp_path,
     with kept(beat, 0.1):
         time.sleep(1.0)
         assert age_s(path) > 0.5
+
+
+def test_a_watchdog_never_finds_a_sign_half_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(heartbeat, "EVERY_S", 0.0)
+    beat = Heartbeat(DataFolder(tmp_path), "flow-0")
+    beat()
+    done = threading.Event()
+
+    def write():
+        while not done.is_set():
+            beat()
+
+    writers = [threading.Thread(target=write) for _ in range(2)]
+    for writer in writers:
+        writer.start()
+    try:
+        assert None not in [age_s(beat.path) for _ in range(5_000)]
+    finally:
+        done.set()
+        for writer in writers:
+            writer.join()
 
 
 def test_the_first_batch_alone_is_inside():

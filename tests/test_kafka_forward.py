@@ -343,6 +343,8 @@ def test_the_command_forwards_until_it_is_told_to_stop_and_holds_the_folder(kafk
 
 @pytest.mark.parametrize(("body", "key"), [
     (b'{"ts": 1, "event": "tick"}', None), (b'{"asset": "a/b"}', b"a/b"), (b'{"asset": 5}', None), (b"", None),
+    (b'{"asset": []}', None), (b'[{"asset": {"a": 1}}, {"asset": ["a"]}]', None),
+    (b'{"asset": "' + b"a" * 5000 + b'"}', None),
     (b'[{"asset": "a"}, {"asset": "a"}]', b"a"), (b"[]", None), (b"7", None),
     (b'{"asset": "a"}\n{"asset": "a"}\n', b"a"),
     (b'{"asset": "a"}\n{"asset": "b"}', None), (b"\xff\xfe", None), (b'{"asset": "\xe8\xbf\x90"}', "运".encode()),

@@ -127,6 +127,12 @@ def test_a_message_that_no_broker_takes_is_left_out_and_counted():
     assert counted("andon_kafka_out_messages_total", topic="big", outcome="refused") == before + 1
 
 
+@pytest.mark.parametrize("setting", ["ssl.ca.location", "ssl.key.location"])
+def test_a_certificate_that_cannot_be_read_costs_no_message(tmp_path, setting):
+    one = publisher(1.0, threading.Event(), **{"security.protocol": "ssl", setting: str(tmp_path / "gone.pem")})
+    assert one.send("t", [message(1), message(2)]) == Sent(0, (), "_FAIL")
+
+
 def test_our_own_queue_may_be_smaller_than_a_list(monkeypatch):
     one = publisher(1.0, threading.Event(), **{"queue.buffering.max.messages": 4})
     assert one.send("t", [message(number) for number in range(10)]) == Sent(0, (), "_MSG_TIMED_OUT")

@@ -232,6 +232,16 @@ def test_a_start_without_broker_fails_in_seconds_when_it_shall(data):
     assert time.monotonic() - began < 30  # Bytewax's own source hangs
 
 
+def test_a_start_that_may_fail_takes_the_time_it_is_given(data, monkeypatch):
+    monkeypatch.setattr("sources.kafka.topic.ATTEMPT_S", 1.0)
+    monkeypatch.setattr("sources.kafka.topic.PAUSE_S", 0.1)
+    beats = []
+    kafka = settings("127.0.0.1:1", "t", start="fail", start_timeout_s=3.5)
+    with pytest.raises(SourceError):
+        source_of(plant_on(kafka), data, [0], lambda: beats.append(1)).list_parts()
+    assert len(beats) >= 3
+
+
 @pytest.mark.slow
 def test_a_start_without_broker_waits_and_stays_alive_when_it_shall(kafka_broker_factory, data):
     broker = kafka_broker_factory()

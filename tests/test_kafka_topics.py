@@ -6,15 +6,17 @@ import json
 from pathlib import Path
 
 import pytest
-from confluent_kafka.admin import ConfigResource, NewPartitions
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions
 
 from andon.clock import SystemClock
+from andon.kafka import client_settings
 from andon.records import Actor, Records
 from sources.kafka.gaps import Gap, GapFiles
 from sources.ticks import tick_body
 from tests.command_line import PASSWORD, andon, audit_actions, site
 from tests.decode_world import NOW
-from tests.kafka_world import admin, new_topic, produce
+from tests.kafka_world import admin, new_topic, produce, settings
 
 __all__ = ["andon", "site"]  # fixtures
 
@@ -46,6 +48,19 @@ path = "m1"
 template = "t"
 shard = 1
 """
+
+
+@pytest.mark.real
+def test_no_client_makes_a_topic_by_asking_for_it(kafka_broker_factory):
+    broker = kafka_broker_factory(settings={"auto.create.topics.enable": "true"})
+    common = client_settings(settings(broker.bootstrap, "never-made"), Path(), "test")
+    producer = Producer(common)
+    for client in (AdminClient(common), producer):
+        client.list_topics("never-made", timeout=10.0)
+    producer.produce("never-made", b"1")
+    producer.flush(2.0)
+    assert "never-made" not in AdminClient(common).list_topics(timeout=10.0).topics
+    producer.purge()
 
 
 def write_plant(kafka, topic, more="start_timeout_s = 10"):

@@ -191,7 +191,9 @@ SINGLE = {
 
 
 @pytest.mark.parametrize("name", SINGLE)
-def test_what_must_not_run_twice_does_not(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_must_not_run_twice_does_not(
+    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     """The lock of a process that holds the folder: the second one says so and ends."""
     import importlib
 
@@ -216,7 +218,7 @@ def test_what_must_not_run_twice_does_not(tmp_path: Path, name: str, capsys: pyt
             signal.signal(number, handler)
     assert status == 1
     said = capsys.readouterr()
-    assert "held by another process" in said.out + said.err
+    assert "held by another process" in said.out + said.err + caplog.text  # printed, or logged
     assert not list((data.path / "spool").iterdir()) or name != "ticker"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from andon.config.base import Section
 
@@ -62,7 +62,9 @@ class Influx(Section):
     bucket: Name = Field("andon", description="Bucket of everything.")
     token_file: str | None = Field(None, description="File with the token; or ANDON_INFLUX_TOKEN.")
     retention_d: float = Field(90.0, ge=0.05, description="How long the bucket keeps, d.")
-    long_bucket: Name | None = Field("andon_long", description="Bucket of hourly windows; none: no downsampling.")
+    long_bucket: Annotated[Name | None, BeforeValidator(lambda text: None if text == "" else text)] = Field(
+        "andon_long", description='Bucket of hourly windows; "": no downsampling.'
+    )
     long_retention_d: float = Field(1825.0, ge=1, description="How long that one keeps, d.")
     spool_mb: float = Field(4096.0, gt=0, description="What waits on disk while InfluxDB is away, MB over all shards.")
     timeout_s: float = Field(30.0, gt=0, description="For one answer, s.")

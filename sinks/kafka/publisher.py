@@ -117,6 +117,10 @@ class Publisher:
         reports = _Reports(len(messages))
         try:
             producer = self._opened()
+        except KafkaException as error:  # of no message, whatever its code: a certificate that cannot be read
+            reports.end(KafkaError(KafkaError._FAIL, error.args[0].str()))  # noqa: SLF001 - librdkafka's own codes begin so
+            return reports.outcomes
+        try:
             for at, one in enumerate(messages):
                 self._produce(producer, topic, one, at, reports)
             deadline = time.monotonic() + self._timeout_s + LEAVING_S

@@ -50,6 +50,7 @@ PAUSES_S = (0.5, 1.0, 2.0, 5.0)
 LOOK_S, RELEASE_S = 1.0, 600.0
 # The client says _FATAL of any call after it has noticed, in the background, that it is fenced.
 _FENCED = frozenset({"_FENCED", "_FATAL", "INVALID_PRODUCER_EPOCH", "PRODUCER_FENCED"})
+_PASSING = frozenset({"spool.disk_full", "spool.busy"})
 
 
 class Delivered:
@@ -108,15 +109,23 @@ class Forwarder:
                     self._session(held, stop, beat)
             except KafkaException as error:
                 problem: KafkaError = error.args[0]
-                FAILURES.labels(problem.name()).inc()
                 if problem.name() in _FENCED:
+                    FAILURES.labels(problem.name()).inc()
                     raise SourceError("forward.fenced", name=self._name, problem=problem.str()) from None
-                if problem.name() != self._told:
-                    self._told = problem.name()
-                    log.warning("forward.failed", error=problem.name(), problem=problem.str())
-                beat()
-                stop.wait(PAUSES_S[min(self._failures, len(PAUSES_S) - 1)])
-                self._failures += 1
+                self._failed(problem.name(), problem.str(), stop, beat)
+            except SourceError as error:
+                if error.code not in _PASSING:
+                    raise
+                self._failed(error.code, str(error.params), stop, beat)
+
+    def _failed(self, name: str, problem: str, stop: threading.Event, beat: Beat) -> None:
+        FAILURES.labels(name).inc()
+        if name != self._told:
+            self._told = name
+            log.warning("forward.failed", error=name, problem=problem)
+        beat()
+        stop.wait(PAUSES_S[min(self._failures, len(PAUSES_S) - 1)])
+        self._failures += 1
 
     def _session(self, held: ExitStack, stop: threading.Event, beat: Beat) -> None:
         """From taking over to the first failure. Raises KafkaException; nothing of an open transaction stays."""
@@ -152,7 +161,7 @@ class Forwarder:
                 raise
             raise SourceError("kafka.settings", problem=error.args[0].str()) from error
         held.callback(topic.close)
-        held.callback(producer.purge)  # nothing of a transaction that failed shall be sent any more
+        held.callback(producer.purge, blocking=False)  # nothing of a transaction that failed shall be sent any more
         return producer, topic
 
     def _take_over(
@@ -177,7 +186,12 @@ class Forwarder:
             return None
         known = self._memory.held
         new = {shard: Held(0, marker) for shard, marker in markers.items() if shard not in known}
-        found = {shard: topic.newest(shard, known[shard], beat) for shard in markers if shard in known}
+        found = {}
+        for shard in markers.keys() & known.keys():
+            newest = topic.newest(shard, known[shard], stop, beat)
+            if newest is None:
+                return None
+            found[shard] = newest
         if not self._memory.keep(new | found) and new:  # without it the next start would send everything again
             raise KafkaException(KafkaError(KafkaError._FS, "no place for forward.json"))  # noqa: SLF001 - the library's public name
         return new | found

@@ -8,8 +8,10 @@ the producer that fails takes the committed one along (docs/kafka.md). What is n
 from __future__ import annotations
 
 import json
+import threading
+import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,11 +21,11 @@ from confluent_kafka import Message as KafkaMessage
 
 from andon.datafolder import write_durably
 from andon.readings import Message
-from sources.kafka.patience import timed_out
+from sources.kafka.patience import Beat, timed_out
 
 log = structlog.get_logger()
 HEADER = "andon-spool"
-AT_ONCE, WAIT_S = 1_000, 0.5
+AT_ONCE, WAIT_S, SILENT_S = 1_000, 0.5, 30.0
 
 
 class Held(NamedTuple):
@@ -49,7 +51,8 @@ class Memory:
         found = json.loads(path.read_bytes()) if path.exists() else {}
         self.edge = str(found.get("edge") or uuid.uuid4().hex[:16])
         self.held = self.read(path)
-        self._write()
+        if not found:
+            self._write()
 
     @staticmethod
     def read(path: Path) -> dict[int, Held]:
@@ -97,15 +100,26 @@ class Topic:
         except KafkaException:
             return -1
 
-    def newest(self, shard: int, since: Held, beat: Callable[[], None]) -> Held:
-        """The newest readable message of this edge, not before `since`. Raises KafkaException."""
+    def newest(self, shard: int, since: Held, stop: threading.Event, beat: Beat) -> Held | None:
+        """The newest readable message of this edge, not before `since`; None when `stop` came first.
+
+        Raises KafkaException, also when nothing has come for `SILENT_S`.
+        """
         begin, end = self._ends(shard)
         at = since.topic if begin <= since.topic <= end else begin
         found = since
         self._consumer.assign([TopicPartition(self._name, shard, at)])
+        heard_s = time.monotonic()
         while at < end:
             beat()
-            for message in self._consumer.consume(AT_ONCE, WAIT_S):
+            if stop.is_set():
+                return None
+            messages = self._consumer.consume(AT_ONCE, WAIT_S)
+            if messages:
+                heard_s = time.monotonic()
+            elif time.monotonic() - heard_s > SILENT_S:
+                raise timed_out("reading back what was forwarded")
+            for message in messages:
                 error = message.error()
                 if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - the library's public name
                     raise KafkaException(error)

@@ -8,6 +8,7 @@ ends, Bytewax keeps the state, nothing is read twice.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -36,6 +37,7 @@ PARTITIONS = Gauge("andon_kafka_partitions", "Partitions of the topic", ["shard"
 BUSY_POLL_S, IDLE_POLL_S = 0.002, 0.02
 HELD_POLL_S = 1.0
 ENDS_TIMEOUT_S = 1.0
+LOOK_AGAIN_S = 60.0  # whether messages that were gone are there again, of a log that was put back
 
 
 class KafkaPartition(StatefulSourcePartition[tuple[str, Batch], tuple[int, int]]):
@@ -57,6 +59,7 @@ class KafkaPartition(StatefulSourcePartition[tuple[str, Batch], tuple[int, int]]
         self._partitions: int | None = None
         self._begun = reader.position.offset > 0
         self._held: Gap | None = None
+        self._looked_s = 0.0
         self._noted = gaps.current() is not None  # by an earlier process
 
     def next_batch(self) -> Iterable[tuple[str, Batch]]:
@@ -107,14 +110,18 @@ class KafkaPartition(StatefulSourcePartition[tuple[str, Batch], tuple[int, int]]
         self._contact()  # it is the log that is gone, not the broker
         shard, wanted = self._reader.shard, self._reader.position.offset
         allowed = self._gaps.is_allowed(wanted)
-        if self._held is not None and not allowed:
+        now_s = time.monotonic()
+        if self._held is not None and not allowed and now_s - self._looked_s < LOOK_AGAIN_S:
             return
+        self._looked_s = now_s
         ends = self._reader.ends(ENDS_TIMEOUT_S)
         if ends is None:
             return
         gap = Gap(shard, wanted, *ends, self._clock.now_ns())
         if gap.oldest <= wanted <= gap.end:
             log.warning("kafka.there_again", shard=shard, offset=wanted)
+            self._held = None
+            GONE.labels(shard).set(0)
             self._reader.go_on(wanted)
         elif allowed and not gap.ahead:
             log.error("kafka.gap_passed", shard=shard, wanted=wanted, oldest=gap.oldest, missing=gap.missing)
@@ -122,7 +129,7 @@ class KafkaPartition(StatefulSourcePartition[tuple[str, Batch], tuple[int, int]]
             self._held, self._noted = None, False
             GONE.labels(shard).set(0)
             self._reader.go_on(gap.oldest)
-        else:
+        elif self._held is None or self._held.oldest != gap.oldest:
             self._hold(gap)
 
     def _hold(self, gap: Gap) -> None:

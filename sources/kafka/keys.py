@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import orjson
 
+MOST = 4_096  # characters; what is longer is no asset, and a key counts towards the size that the broker takes
+
 
 def asset_of(body: bytes) -> bytes | None:
     """The key: the asset of a message, where it has one asset.
@@ -18,8 +20,11 @@ def asset_of(body: bytes) -> bytes | None:
             rows = [orjson.loads(line) for line in body.splitlines() if line.strip()]
         except orjson.JSONDecodeError:
             return None
-    assets = {
-        row.get("asset") if isinstance(row, dict) else None for row in (rows if isinstance(rows, list) else [rows])
-    }
+    assets = {_asset(row) for row in (rows if isinstance(rows, list) else [rows])}
     only = assets.pop() if len(assets) == 1 else None
-    return only.encode() if isinstance(only, str) else None
+    return only.encode() if only is not None and len(only) <= MOST else None
+
+
+def _asset(row: object) -> str | None:
+    asset = row.get("asset") if isinstance(row, dict) else None
+    return asset if isinstance(asset, str) else None

@@ -51,8 +51,11 @@ def bounded(call: Callable[[], None], beat: Beat) -> None:
         if time.monotonic() > until_s:
             raise timed_out("the client does not come back")
     beat()
-    if failed:
-        raise failed[0]
+    try:
+        if failed:
+            raise failed[0]
+    finally:
+        failed.clear()  # else the error holds this frame, and this frame the error, with producer and chunk
 
 
 def flush(producer: Producer) -> None:

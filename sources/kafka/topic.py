@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -49,13 +50,13 @@ def await_topic(
     Raises SourceError kafka.away with start = "fail", kafka.no_topic, kafka.refused, and kafka.fewer when the topic
     has fewer partitions than there are shards. beat is called at least every `ATTEMPT_S`.
     """
-    said = False
+    said, until_s = False, time.monotonic() + kafka.start_timeout_s
     while not stop.is_set():
         beat()
         try:
             found = partitions_of(settings, kafka.topic, min(kafka.start_timeout_s, ATTEMPT_S))
         except SourceError as error:
-            if kafka.start == "fail" or error.code != "kafka.away":
+            if error.code != "kafka.away" or (kafka.start == "fail" and time.monotonic() > until_s - PAUSE_S):
                 raise
             if not said:
                 log.warning("kafka.waiting", brokers=kafka.brokers, problem=error.params["problem"])

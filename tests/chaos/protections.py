@@ -87,22 +87,20 @@ OFF: dict[str, Callable[[], None]] = {
 }
 
 
-def _transactions() -> None:
-    """The forwarder begins behind what its own file knows, not behind what the broker committed; on a slow disk."""
+def _read_back() -> None:
+    """The forwarder begins behind what its own file knows, not behind what the topic holds; on a slow disk."""
     import time
 
-    from sources.kafka import forward
+    from sources.kafka import held
 
-    keep = forward.Memory.keep
+    keep = held.Memory.keep
 
-    def slowly(self: Any, positions: Any) -> None:
+    def slowly(self: Any, places: Any) -> bool:
         time.sleep(0.3)
-        keep(self, positions)
+        return keep(self, places)
 
-    forward.Memory.keep = slowly  # type: ignore[method-assign]  # as above
-    forward.Forwarder._positions = lambda self, _group: {  # type: ignore[method-assign]  # as above
-        shard: self._memory.positions.get(shard, 0) for shard in self._spools
-    }
+    held.Memory.keep = slowly  # type: ignore[method-assign]  # as above
+    held.Topic.newest = lambda _self, _shard, since, *_: since  # type: ignore[method-assign]  # as above
 
 
 def _segments() -> None:
@@ -120,7 +118,7 @@ def _segments() -> None:
     SegmentReader.read = taken  # type: ignore[method-assign]  # as above
 
 
-PLANT: dict[str, Callable[[], None]] = {"transactions": _transactions, "influx-queue": _segments}
+PLANT: dict[str, Callable[[], None]] = {"read-back": _read_back, "influx-queue": _segments}
 BY_ARGUMENT = ("erp-key",)  # switched off by an argument of the part itself
 ALL = (*OFF, *BY_ARGUMENT)
 
@@ -134,7 +132,7 @@ KILLS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "journal": (FLOWS, ("journal",)),
     "alarm-key": (FLOWS, ("decision",)),
     "erp-key": (("sender",), ("order on its way",)),
-    "transactions": (("forwarder",), ()),
+    "read-back": (("forwarder",), ()),
     "influx-queue": (("influx-sender", "influxd"), ()),
 }
 
