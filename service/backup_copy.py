@@ -29,6 +29,15 @@ def copy_tree(source: Path, target: Path) -> None:
     raise DataFolderError("backup.unsteady", path=str(source))
 
 
+def copy_queues(source: Path, target: Path) -> None:
+    """Copy what waits for a server, in one pass: files come and go all the while, and need not fit together.
+
+    What went meanwhile has been delivered; what came is behind the state, which was copied before, and is made again.
+    """
+    for name in _names(source):
+        _copy_file(source / name, target / name)
+
+
 def copy_state_and_log(source: Path, target: Path) -> None:
     """State and log, worker by worker: workers have nothing in common, and the shorter a copy the steadier its source.
 

@@ -26,10 +26,11 @@ from andon.clock import Clock
 from andon.datafolder import LAYOUT, DataFolder, write_durably
 from andon.errors import DataFolderError
 from andon.readings import NS_PER_S
-from service.backup_copy import copy_state_and_log, copy_tree
+from service.backup_copy import copy_queues, copy_state_and_log, copy_tree
 
 FORMAT = 1
-ORDER = ("journal", "dead-letters", "history", "records", "out")  # after state and spool
+ORDER = ("journal", "dead-letters", "history", "records")  # after state and spool
+QUEUES = "out"
 
 Progress = Callable[[str], None]
 
@@ -80,6 +81,8 @@ def back_up(
     for part in ORDER:
         progress(part)
         copy_tree(folder.path / part, data / part)
+    progress(QUEUES)
+    copy_queues(folder.path / QUEUES, data / QUEUES)
     more(data)
     shutil.copyfile(folder.instance_json, data / folder.instance_json.name)
     files = tuple(_entry(data, path) for path in sorted(data.rglob("*")) if path.is_file())

@@ -245,6 +245,29 @@ def test_slots_that_were_used_again_meanwhile_are_copied_again(
         assert db.execute("select max(snap_epoch) from snaps").fetchone() == (14,)
 
 
+def test_queues_whose_files_come_and_go_do_not_hold_a_backup_up(filled: DataFolder, tmp_path: Path) -> None:
+    queue, stop = filled.segments("influx", 0), threading.Event()
+    queue.mkdir(parents=True, exist_ok=True)
+    (queue / "kept").write_bytes(b"x" * 1000)
+
+    def rotate() -> None:
+        number = 0
+        while not stop.wait(0.001):
+            (queue / f"{number}.seg").write_bytes(b"x")
+            (queue / f"{number - 3}.seg").unlink(missing_ok=True)
+            number += 1
+
+    writer = threading.Thread(target=rotate)
+    writer.start()
+    try:
+        manifest = back_up(filled, tmp_path / "b", SystemClock())
+    finally:
+        stop.set()
+        writer.join()
+    assert manifest == read_backup(tmp_path / "b")
+    assert any(entry.path.endswith("kept") for entry in manifest.files)
+
+
 def test_backup_gives_up_on_what_never_stands_still(
     filled: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,8 +6,10 @@ import io
 import json
 import logging
 import multiprocessing
+import socket
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -81,6 +83,23 @@ UNREACHABLE = {
     "no-such-host": (lambda _: "postgresql://andon@no.such.host.invalid/andon", "records.away"),
     "no-tls-there": (lambda one: one.url + "?sslmode=require", "records.tls"),
 }
+
+
+def test_a_line_cut_while_tls_begins_is_an_away_server():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def cut() -> None:
+            with suppress(OSError):
+                while True:
+                    line, _ = server.accept()
+                    line.recv(8)
+                    line.sendall(b"S")  # yes to TLS, and no word more
+                    line.close()
+
+        threading.Thread(target=cut, daemon=True).start()
+        with pytest.raises(RecordsError) as caught:
+            of(f"postgresql://andon@127.0.0.1:{server.getsockname()[1]}/andon?sslmode=require").open()
+    assert caught.value.code == "records.away"
 
 
 @pytest.mark.parametrize(("url", "code"), UNREACHABLE.values(), ids=UNREACHABLE.keys())

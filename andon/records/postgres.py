@@ -46,6 +46,7 @@ SENTENCES = (
      "records.login"),
     (re.compile('FATAL: .*role "'), "records.login"),
     (re.compile('FATAL: .*database "'), "records.no_database"),
+    (re.compile("SSL SYSCALL|SSL connection has been closed|unexpected eof"), "records.away"),  # cut
     (re.compile("SSL|certificate"), "records.tls"),
 )  # fmt: skip
 RETRIED = frozenset({"40001", "40P01"})  # rolled back by the server for the sake of another: again is likely to work
