@@ -272,7 +272,10 @@ class Forwarder:
         """Remember the chunks that are readable now. Raises KafkaException when one has not become so in time."""
         seen = {}
         for shard, unseen in self._unseen.items():
-            end = topic.end(shard) if unseen else 0
+            if not unseen:
+                continue
+            if (end := topic.end(shard)) < 0:  # the broker is away, and would be for the next one, too
+                break
             while unseen and unseen[0][1].topic <= end:
                 seen[shard] = unseen.popleft()[1]
             if unseen and now_s - unseen[0][0] > READABLE_S:
