@@ -35,12 +35,16 @@ def plans(plant: Plant, influx: Influx) -> list[downsampling.TaskPlan]:
 
 @dataclass
 class Link:
-    """The connection: reads the token again when it is refused, sets the buckets up once."""
+    """The connection: reads the token again when it is refused, sets the buckets up once.
+
+    made : whether the bucket was not there and has been made: nothing of what was delivered before is in it.
+    """
 
     plant: Plant
     influx: Influx
     base: Path
     client: InfluxClient = field(init=False)
+    made: bool = False
     _token: Secret = field(init=False)
     _ready: bool = False
 
@@ -77,6 +81,7 @@ class Link:
             with connect(self.influx, self._token) as client:
                 for step in Setup(client, self.influx, plans(self.plant, self.influx)).run(dry=False, change=False):
                     log.info("influx.set_up", what=step.what, name=step.name, action=step.action)
+                    self.made = self.made or (step.action == "create" and step.name == self.influx.bucket)
         except AwayError:
             raise
         except DeniedError as error:  # a token that may only write is enough

@@ -27,6 +27,7 @@ from service.influx_sender import InfluxSender
 from service.web.history_source import cold_chain_names
 from simulators.truth import demo_plant
 from sinks.history import HistoryWriter
+from sinks.influx.feeds import Positions
 
 HOUR_NS = 3600 * NS_PER_S
 ROOM, FILLER = ("cold/room1", "air"), ("fill/line1/filler", "state")
@@ -139,10 +140,12 @@ class World:
 
 
 @contextmanager
-def world(folder: Path, plant: PlantModel) -> Iterator[World]:
-    """A site in a folder."""
+def world(folder: Path, plant: PlantModel, *, begun: bool = True) -> Iterator[World]:
+    """A site in a folder. begun: its sender has run before, so it does not write the whole history once more."""
     data = DataFolder(folder / "data")
     data.create(plant.config.site.id, 1)
+    if begun:
+        Positions(data.segments("influx", "feeds.json")).put("since", 0)
     records = site_records(plant.config, data).open()
     partition = influx_partition(plant, data, 0, None)
     history = HistoryWriter(data.history_db(0), 0)

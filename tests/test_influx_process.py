@@ -18,6 +18,7 @@ from andon.config.load import load_plant
 from andon.secrets import Secret
 from simulators.truth import PLANT_TOML
 from sinks.influx.flux import FluxClient
+from sinks.influx.gaps import asks
 from tests.command_line import Terminal, andon  # noqa: F401 - a fixture
 from tests.influx_world import run_until, world
 from tests.servers.fixtures import TOKEN
@@ -118,9 +119,10 @@ def test_commands(influxd: InfluxServer, tmp_path: Path, andon: Terminal, monkey
         assert "window,broken" in andon("influx", "parked", "--again")
         andon("influx", "refill", "--days", "0.5")
         andon("influx", "refill", "--days", "2")
-        assert json.loads(andon("influx", "check", "--json"))["waiting"]["gaps"] == 1
+        assert json.loads(andon("influx", "check", "--json"))["waiting"]["gaps"] == 2
         sender = site.sender()
-        run_until(sender, lambda: not sender.queues["0"].gaps() and sender.parked.total() == 2)
+        folder = sender.queues["0"].folder
+        run_until(sender, lambda: not sender.queues["0"].gaps() and not asks(folder) and sender.parked.total() == 2)
         sender.close()
     monkeypatch.setenv("ANDON_INFLUX_TOKEN", "a-wrong-token")
     wrong = json.loads(andon("influx", "check", "--json", status=1))

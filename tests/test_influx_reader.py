@@ -22,10 +22,10 @@ from operators.oee import PARTS
 from service.web.history_source import BEHIND_S, Behind, cold_chain_names, history_of
 from sinks.history import HistoryWriter
 from sinks.history_reader import HistoryReader
-from sinks.influx import flux
+from sinks.influx import flux, gaps
 from sinks.influx.client import AwayError, InfluxError
 from sinks.influx.reader import LOCAL_S, InfluxHistory
-from sinks.segments import SegmentWriter
+from sinks.segments import SegmentReader, SegmentWriter
 from tests.influx_world import HOUR_NS, Step, StubInflux, plant_for
 
 SIZE = 60 * NS_PER_S
@@ -92,7 +92,19 @@ def test_a_failure_is_met_once_and_then_read_locally(history: InfluxHistory, ans
     assert len(answers.asked) == 2
     answers.fails = False
     answers.now_s += LOCAL_S + 1
-    assert history.figures("oee", 0, HOUR_NS) == []
+    assert history.figures("oee", 0, HOUR_NS) == local.figures("oee", 0, HOUR_NS) != []  # an empty answer
+    assert len(answers.asked) == 3
+    assert history.source == "influx"
+    local.close()
+
+
+def test_an_empty_answer_is_looked_for_in_the_files(history: InfluxHistory, answers: Answers, path: Path) -> None:
+    """[influx] is new, or its bucket was lost: the page shows what the files have."""
+    local = HistoryReader([path])
+    for asset, tag in local.paths():
+        assert everything(history, asset, tag) == everything(local, asset, tag)
+    assert history.newest_figures("cold_chain") != []
+    assert len(answers.asked) > 4
     assert history.source == "influx"
     local.close()
 
@@ -103,7 +115,8 @@ def test_what_influxdb_lacks_is_read_locally(history: InfluxHistory, answers: An
     answers.kept_from = 1
     assert history.windows(asset, tag, SIZE, 0, HOUR_NS) == local.windows(asset, tag, SIZE, 0, HOUR_NS)
     assert answers.asked == []
-    assert history.windows(asset, tag, SIZE, 1, HOUR_NS).start_ns == []
+    history.windows(asset, tag, SIZE, 1, HOUR_NS)
+    assert len(answers.asked) == 1
     answers.is_behind = True
     assert history.source == "local"
     assert history.windows(asset, tag, SIZE, 1, HOUR_NS) == local.windows(asset, tag, SIZE, 1, HOUR_NS)
@@ -151,6 +164,31 @@ def test_behind_while_lines_have_waited_long(tmp_path: Path) -> None:
     clock[0] += 10
     assert behind()
     writer.close()
+
+
+def test_behind_while_a_gap_is_open_or_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    behind = Behind([tmp_path], lambda: clock[0])
+
+    def now() -> bool:
+        clock[0] += 10
+        return behind()
+
+    assert not now()
+    gaps.ask_refill(tmp_path, {"window": (1, 2)})
+    assert now()
+    reader = SegmentReader(tmp_path)
+    gaps.take_asks(reader)
+    assert now()
+    with monkeypatch.context() as patched:  # the sender makes the gap good between the look and the read
+        patched.setattr(Path, "read_bytes", missing)
+        assert not now()
+    reader.gap_done(gaps.ASKED)
+    assert not now()
+
+
+def missing(path: Path) -> bytes:
+    raise FileNotFoundError(path)
 
 
 def test_which_history_a_site_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ from sinks.history_reader import HistoryReader
 from sinks.influx.client import AwayError, BadLinesError, DeniedError, InfluxClient
 from sinks.influx.downsampling import IMPORTS, hourly_flux, tasks
 from sinks.influx.flux import FluxClient, between, number, time_ns
-from sinks.influx.gaps import ask_refill
+from sinks.influx.gaps import ask_refill, asks
 from sinks.influx.reader import InfluxHistory
 from sinks.influx.sdk import connect
 from sinks.influx.setup import Setup, rights
@@ -295,9 +295,33 @@ def test_a_range_that_people_ask_for_is_written_again(
         times = (site.step.start_ns - HOUR_NS, site.step.start_ns + 2 * HOUR_NS)
         ask_refill(site.data.segments("influx", 0), {"window": times, "alarm": times})
         sender = site.sender()
-        run_until(sender, lambda: not sender.queues["0"].gaps() and sender.queues["sender"].backlog_bytes() == 0)
+        run_until(sender, lambda: not sender.queues["0"].gaps() and not asks(sender.queues["0"].folder))
         sender.close()
         assert count(asked, bucket, "window", "mean") == windows
+
+
+def test_a_bucket_that_the_sender_makes_is_filled(influxd: InfluxServer, tmp_path: Path) -> None:
+    bucket = f"{influxd.new_bucket()}-anew"
+    with world(tmp_path, plant_for(influxd.url, bucket)) as site:
+        site.history.write(site.step(60))  # delivered to a bucket that is no more
+        sender = site.sender()
+        run_until(sender, lambda: sender.link.made or bool(sender.queues["0"].gaps()))
+        run_until(sender, lambda: not sender.queues["0"].gaps() and not asks(sender.queues["0"].folder))
+        sender.close()
+        client = FluxClient(Influx(url=influxd.url), Secret(TOKEN), 10.0)
+        assert count(client, bucket, "window", "mean") == 240
+        client.close()
+
+
+def test_points_older_than_the_bucket_keeps_are_not_parked_by_a_refill(influxd: InfluxServer, tmp_path: Path) -> None:
+    bucket = f"{influxd.new_bucket()}-short"
+    influxd.new_bucket(bucket, 3600)
+    with world(tmp_path, plant_for(influxd.url, bucket), begun=False) as site:
+        site.history.write(site.step(60))  # of six hours ago
+        sender = site.sender()
+        run_until(sender, lambda: not sender.queues["0"].gaps() and not asks(sender.queues["0"].folder))
+        assert {one.line.partition(",")[0] for one in sender.parked.newest(100)} <= {"ledger"}  # of a queue
+        sender.close()
 
 
 def test_setup_is_made_once_and_changes_only_what_differs(influxd: InfluxServer) -> None:

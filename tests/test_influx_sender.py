@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +19,7 @@ from andon.readings import NS_PER_S
 from andon.records import SYSTEM_FLOW, Records
 from flows.influx import influx_partition
 from service.influx_pipeline import Pipeline
-from service.influx_sender import plant_time
+from service.influx_sender import beat_while, plant_time
 from sinks.history import HistoryWriter
 from sinks.history_reader import HistoryReader
 from sinks.influx import gaps
@@ -37,7 +40,7 @@ from tests.influx_world import (
 from tests.line_protocol import parse
 from tests.records_world import START_NS, cleared, opened, orders, raised
 
-WELL = Look(denied=False, away_s=0.0, share=0.0, parked=0, gaps=0)
+WELL = Look(denied=False, away_s=0.0, share=0.0, parked=0, parked_ns=None, gaps=0)
 
 
 @pytest.fixture
@@ -65,12 +68,12 @@ def rules(changes: list[ConditionChange]) -> list[tuple[str, str]]:
 def test_alarms_of_the_watch_come_and_go() -> None:
     watch, now = InfluxWatch(), START_NS
     assert watch.look(WELL, now) == []
-    seen = Look(denied=True, away_s=AWAY_S * 2, share=0.81, parked=3, gaps=2)
+    seen = Look(denied=True, away_s=AWAY_S * 2, share=0.81, parked=3, parked_ns=now, gaps=2)
     assert rules(watch.look(seen, now)) == [("raised", rule) for rule in (REFUSED, SPOOL, PARKED, GAP)]
     assert watch.look(seen, now + 1) == []
-    nearly = Look(denied=False, away_s=AWAY_S, share=0.79, parked=3, gaps=2)
+    nearly = Look(denied=False, away_s=AWAY_S, share=0.79, parked=3, parked_ns=now, gaps=2)
     assert rules(watch.look(nearly, now + 2)) == [("cleared", REFUSED), ("raised", AWAY)]
-    quiet = Look(denied=False, away_s=0.0, share=0.77, parked=3, gaps=0)
+    quiet = Look(denied=False, away_s=0.0, share=0.77, parked=3, parked_ns=now, gaps=0)
     assert rules(watch.look(quiet, now + 3)) == [("cleared", AWAY), ("cleared", SPOOL), ("cleared", GAP)]
     assert rules(watch.look(quiet, now + QUIET_NS)) == [("cleared", PARKED)]
     assert watch.since == {}
@@ -80,13 +83,28 @@ def test_a_restarted_watch_takes_the_open_alarms_over(tmp_path: Path) -> None:
     records = opened(tmp_path)
     first = InfluxWatch()
     first.look(WELL, START_NS)
-    records.apply_conditions(first.look(Look(False, 0.0, 0.9, 1, 1), START_NS), SYSTEM_FLOW)
+    records.apply_conditions(first.look(Look(False, 0.0, 0.9, 1, START_NS, 1), START_NS), SYSTEM_FLOW)
     second = InfluxWatch()
     second.take_over(records.alarms(open_only=True))
     assert second.since == first.since
-    records.apply_conditions(second.look(Look(False, 0.0, 0.1, 1, 0), START_NS + NS_PER_S), SYSTEM_FLOW)
+    records.apply_conditions(second.look(Look(False, 0.0, 0.1, 1, START_NS, 0), START_NS + NS_PER_S), SYSTEM_FLOW)
     assert open_alarms(records) == {PARKED}  # for a day
     records.close()
+
+
+def test_lines_parked_before_the_first_look_are_told(site: World, stub: StubInflux) -> None:
+    stub.always = lambda body: (422, {}, b'{"message":"conflict dropped=1"}') if b"cold_chain," in body else None
+    site.write()
+    for taken in (True, False):  # and after a crash before the first look
+        sender = site.sender()
+        if taken:
+            while sender.queues["0"].backlog_bytes():
+                sender.drain.step()
+            assert sender.parked.total() == 1
+        else:
+            sender.look()
+            assert open_alarms(site.records) == {PARKED}
+        sender.close()
 
 
 def test_the_sender_raises_and_clears(site: World, stub: StubInflux) -> None:
@@ -290,14 +308,45 @@ def test_without_influx_there_is_no_partition(tmp_path: Path, stub: StubInflux) 
         influx_partition(PlantModel(plant.config.model_copy(update={"influx": None})), one.data, 0, None)
 
 
+def test_a_failed_feed_skips_no_hour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer, reader = HistoryWriter(tmp_path / "0.db", 0), HistoryReader([tmp_path / "0.db"])
+    queue = SegmentWriter(tmp_path / "q")
+    queue.restore(None)
+    hour = 500_000 * HOUR_NS
+    feed = LedgerFeed("szh1", {0: reader}, Positions(tmp_path / "feeds.json"))
+    for as_of in (1, 2):  # a look at everything, then one at the recent hours
+        writer.write(outputs_of(0, as_of, ledger_rows(as_of, [0], hour), {0: ROOM}))
+        with monkeypatch.context() as patched:
+            patched.setattr(queue, "flush", full)
+            with pytest.raises(OSError, match="No space"):
+                feed.feed(queue)
+        assert feed.feed(queue) == 2
+        assert feed.feed(queue) == 0
+    for one in (writer, reader, queue):
+        one.close()
+
+
+def full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_the_sign_of_life_survives_a_full_disk() -> None:
+    stop, beats = threading.Event(), []
+
+    def beat() -> None:
+        beats.append(1)
+        if len(beats) == 1:
+            full()
+        stop.set()
+
+    beat_while(beat, [time.monotonic()], 60.0, stop, every_s=0.01)
+    assert len(beats) == 2
+
+
 def test_a_full_disk_waits_for_room(site: World, stub: StubInflux, monkeypatch: pytest.MonkeyPatch) -> None:
     written = site.write()
     sender = site.sender()
     with monkeypatch.context() as patched:
-
-        def full(*_: object) -> None:
-            raise OSError(errno.ENOSPC, "No space left on device")
-
         patched.setattr(files, "write_mark", full)
         for _ in range(20):
             sender.step()

@@ -181,6 +181,7 @@ def _parked(folder: DataFolder) -> Any:
 
 
 def _waiting(folder: DataFolder, plant: PlantModel) -> dict[str, int]:
+    from sinks.influx import gaps
     from sinks.segments import SegmentReader
 
     parts = [*range(plant.config.transport.shards), "sender"]
@@ -189,7 +190,7 @@ def _waiting(folder: DataFolder, plant: PlantModel) -> dict[str, int]:
     found = {
         "rows": sum(reader.backlog_rows() for reader in readers),
         "bytes": sum(reader.backlog_bytes() for reader in readers),
-        "gaps": sum(len(reader.gaps()) for reader in readers),
+        "gaps": sum(len(reader.gaps()) + len(gaps.asks(reader.folder)) for reader in readers),
         "parked": store.total(),
     }
     store.close()

@@ -18,6 +18,7 @@ from operators.cold_chain import cold_chain_parts
 from operators.oee import PARTS
 from service.influx_link import token_of
 from sinks.history_reader import HistoryReader
+from sinks.influx import gaps
 from sinks.influx.flux import FluxClient
 from sinks.influx.reader import LIMIT_S, InfluxHistory
 from sinks.segments import SegmentReader
@@ -46,7 +47,7 @@ def history_of(plant: Plant, data: DataFolder, base: Path) -> HistoryReader:
         part_names={"oee": PARTS, "cold_chain": cold_chain_names()},
         kept_from=lambda: SystemClock().now_ns() - kept_ns,
         longest_ns=round(plant.windows.figures_s * NS_PER_S),
-        behind=Behind([data.segments("influx", shard) for shard in shards]),
+        behind=Behind([data.segments("influx", part) for part in (*shards, "sender")]),
     )  # fmt: skip
 
 
@@ -57,7 +58,10 @@ def cold_chain_names() -> tuple[str, ...]:
 
 
 class Behind:
-    """Whether lines have waited for InfluxDB for long; looked at every few seconds."""
+    """Whether InfluxDB lacks what the files have: lines have waited for long, or a gap is open, or a refill is asked.
+
+    A gap is open until InfluxDB has taken its lines. Looked at every few seconds.
+    """
 
     def __init__(self, folders: list[Path], now_s: Callable[[], float] = time.monotonic) -> None:
         self._folders, self._now_s = folders, now_s
@@ -67,6 +71,6 @@ class Behind:
         if (now_s := self._now_s()) >= self._next_s:
             self._next_s = now_s + LOOK_S
             ages = [SegmentReader(folder).oldest_s() for folder in self._folders]
-            gaps = any(SegmentReader(folder).gaps() for folder in self._folders)
-            self._is = gaps or any(age_s is not None and age_s > BEHIND_S for age_s in ages)
+            lacks = any(SegmentReader(folder).gaps() or gaps.asks(folder) for folder in self._folders)
+            self._is = lacks or any(age_s is not None and age_s > BEHIND_S for age_s in ages)
         return self._is

@@ -18,7 +18,7 @@ from prometheus_client import Counter, Gauge
 from andon.clock import Clock, SystemClock
 from andon.readings import NS_PER_S
 from sinks.influx.client import DeniedError, InfluxError, TooLargeError
-from sinks.influx.delivery import deliver
+from sinks.influx.delivery import BadLine, deliver
 from sinks.influx.parked import ParkedLines
 from sinks.segments import SegmentReader
 
@@ -26,6 +26,7 @@ BATCH_ROWS = 5_000  # the server's cost a line is lowest from here on
 BATCH_BYTES = 4_000_000
 FEWEST_ROWS = 50
 GAPS_S = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
+OUTSIDE = "outside retention policy"  # InfluxDB's words for points older than it keeps
 DENIED_S = 300.0  # a wrong token is not mended by asking again
 
 _LIVE: Final = "livemostrecent"
@@ -88,6 +89,21 @@ class Drain:
                 raise
         return delivered
 
+    def send(self, name: str, lines: Sequence[bytes]) -> bool:
+        """Deliver lines that stand in no queue; whether each is written or parked. If not, give all of them again.
+
+        What InfluxDB refuses as older than it keeps is not parked: whoever reads such lines anew has them still.
+        """
+        try:
+            for start in range(0, len(lines), self.batch_rows):
+                some = lines[start : start + self.batch_rows]
+                bad = deliver(self._request, some)
+                self._settled(name, some, bad, [one for one in bad if OUTSIDE not in one.reason])
+        except InfluxError as error:
+            self.failed(error)
+            return False
+        return True
+
     def waiting_s(self) -> float:
         """Seconds until the next request may be made; 0: now."""
         wait_ns = self._pause_until_ns - self.clock.now_ns()
@@ -113,14 +129,21 @@ class Drain:
             return 0
         lines = data.split(b"\n")[:-1]
         bad = deliver(self._request, lines)
-        now_ns = self.clock.now_ns()
-        self.parked.put(bad, now_ns)
-        reader.done(position)
-        if bad:
-            PARKED.inc(len(bad))
-            log.error("influx.parked", queue=name, lines=len(bad), status=bad[0].status, reason=bad[0].reason[:300])
-        self._succeeded(now_ns, len(lines) - len(bad))
+        self._settled(name, lines, bad, bad, lambda: reader.done(position))
         return len(lines)
+
+    def _settled(
+        self, name: str, lines: Sequence[bytes], bad: Sequence[BadLine], park: Sequence[BadLine],
+        done: Callable[[], None] = lambda: None,
+    ) -> None:  # fmt: skip
+        """Lines are delivered but for the bad ones: `park` them, and only then call `done`."""
+        now_ns = self.clock.now_ns()
+        self.parked.put(park, now_ns)
+        done()
+        if park:
+            PARKED.inc(len(park))
+            log.error("influx.parked", queue=name, lines=len(park), status=park[0].status, reason=park[0].reason[:300])
+        self._succeeded(now_ns, len(lines) - len(bad))
 
     def _request(self, lines: bytes) -> None:
         try:

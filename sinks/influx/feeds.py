@@ -35,6 +35,9 @@ class Positions:
             found = {}
         self._values: dict[str, Any] = found if isinstance(found, dict) else {}
 
+    def __bool__(self) -> bool:
+        return bool(self._values)
+
     def get(self, name: str) -> Any:
         """A feed's position; None before its first."""
         return self._values.get(name)
@@ -95,25 +98,25 @@ class LedgerFeed:
 
     def feed(self, writer: SegmentWriter, limit: int = 5000) -> int:
         """Queue the hours that changed since the last call; returns how many. Raises sqlite3.Error."""
-        whole = self._looks % ALL_EVERY == 0
-        self._looks += 1
+        whole, looks = self._looks % ALL_EVERY == 0, self._looks + 1
         changed: set[tuple[str, str, int]] = set()
-        positions = self._all if whole else self._recent
-        before = dict(self._all)
+        everything, recent = dict(self._all), dict(self._recent)  # kept once the lines are on disk, not before
+        positions = everything if whole else recent
         for shard, history in self._histories.items():
             from_ns = -(2**63) if whole else (history.watermark_ns() or 0) - RECENT_NS
             mark, hours = history.ledger_changes(positions.get(str(shard), 0), from_ns, limit)
             positions[str(shard)] = mark
-            self._recent[str(shard)] = max(mark, self._recent.get(str(shard), 0))
+            recent[str(shard)] = max(mark, recent.get(str(shard), 0))
             changed |= hours
             if whole and len(hours) >= limit:
-                self._looks = 0  # more of it at the next look
+                looks = 0  # more of it at the next look
         lines = [ledger_line(self._site, self._total(*hour)) for hour in sorted(changed)]
         if lines:
             writer.write(b"".join(lines), len(lines))
             writer.flush()
-        if self._all != before:
-            self._positions.put(self.name, self._all)
+        if everything != self._all:
+            self._positions.put(self.name, everything)
+        self._all, self._recent, self._looks = everything, recent, looks
         return len(lines)
 
     def again(self) -> None:

@@ -79,6 +79,11 @@ class ParkedLines:
         row = self._db.execute("select seq from sqlite_sequence where name = 'parked'").fetchone()
         return int(row[0]) if row else 0
 
+    def newest_ns(self) -> int | None:
+        """When InfluxDB last refused a line of those kept, machine time; None: none is kept."""
+        row = self._db.execute("select max(at_ns) from parked").fetchone()
+        return None if row[0] is None else int(row[0])
+
     def ask_again(self, limit: int) -> int:
         """Mark the newest lines to be written again; returns how many. The sender takes them."""
         return self._db.execute(_AGAIN, (limit,)).rowcount

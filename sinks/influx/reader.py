@@ -1,7 +1,8 @@
 """The history as the control room reads it, with windows, figures and states from InfluxDB.
 
-Everything else, and these too while InfluxDB does not answer, is read from the local files, which the flows write in
-any case. One failure or one slow answer, and for half a minute nobody asks InfluxDB again: the page never waits twice.
+Everything else, and these too while InfluxDB does not answer or has nothing, is read from the local files, which the
+flows write in any case. One failure or one slow answer, and for half a minute nobody asks InfluxDB again: the page
+never waits twice.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ class InfluxHistory(HistoryReader):
             f"predicate: {condition({'_measurement': 'window', 'asset': tag_value(asset), 'series': tag_value(tag)})})"
         )
         found = self._rows(flux, None)
-        if not found:
+        if found is None:
             return super().sizes(asset, tag)
         return sorted(round(float(row["_value"].removesuffix("s")) * NS_PER_S) for row in found)
 
@@ -119,8 +120,9 @@ class InfluxHistory(HistoryReader):
         )
         found = self._rows(flux, None)
         if found is None:
-            return super().newest_figures(kind, since_ns)
-        figures = sorted((self._figure(kind, row) for row in found), key=lambda one: (one.asset, one.tag))
+            figures = super().newest_figures(kind, span * SPAN_NS)
+        else:
+            figures = sorted((self._figure(kind, row) for row in found), key=lambda one: (one.asset, one.tag))
         with self._lock:
             self._newest[kind, span] = (now_s, figures)
             while len(self._newest) > 8:
@@ -159,6 +161,9 @@ class InfluxHistory(HistoryReader):
                 self._local_until_s = self._now_s() + LOCAL_S
             if not open_before:
                 log.warning("influx.read_locally", kind=error.kind, status=error.status, detail=error.detail)
+            READS.labels("local").inc()
+            return None
+        if not found:  # a bucket that is new, was lost, or keeps for less long than configured: the files may have it
             READS.labels("local").inc()
             return None
         READS.labels("influx").inc()

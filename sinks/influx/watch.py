@@ -27,6 +27,7 @@ class Look:
     away_s: float
     share: float
     parked: int  # ever
+    parked_ns: int | None  # when the newest of those still kept was refused; from the store, so a crash hides none
     gaps: int
 
 
@@ -38,23 +39,16 @@ class InfluxWatch:
     """
 
     since: dict[str, int] = field(default_factory=dict)
-    _parked: int | None = None
-    _grown_ns: int = 0
 
     def take_over(self, alarms: Sequence[AlarmRecord]) -> None:
         """Go on with the alarms that an earlier process left open."""
         for alarm in alarms:
             if alarm.rule_id in RULES and alarm.asset == ASSET and alarm.cleared_ns is None:
                 self.since[alarm.rule_id] = alarm.start_ns
-                if alarm.rule_id == PARKED:
-                    self._grown_ns = alarm.start_ns
 
     def look(self, seen: Look, now_ns: int) -> list[ConditionChange]:
-        """What has been raised and cleared. Parked lines stay an alarm for 24 h after the last one."""
-        if self._parked is not None and seen.parked > self._parked:
-            self._grown_ns = now_ns
-        self._parked = seen.parked
-        recent = bool(self._grown_ns) and 0 <= now_ns - self._grown_ns < QUIET_NS
+        """What has been raised and cleared. Parked lines stay an alarm for 24 h after the last one, or until taken."""
+        recent = seen.parked_ns is not None and 0 <= now_ns - seen.parked_ns < QUIET_NS
         full = seen.share >= (CLEAR_SHARE if SPOOL in self.since else FULL_SHARE)
         return [
             *self._set(REFUSED, "high", 1.0, "1", now_ns, on=seen.denied),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -123,8 +124,11 @@ class SegmentReader:
 
     def gaps(self) -> list[Gap]:
         """Segments that were given up at the cap and not yet made good, oldest first."""
-        found = files.numbers(self.folder, files.GAP_SUFFIX)
-        return [Gap(number, self._path(number, files.GAP_SUFFIX).read_bytes()) for number in found]
+        found = []
+        for number in files.numbers(self.folder, files.GAP_SUFFIX):
+            with suppress(FileNotFoundError):  # made good meanwhile, by the process that sends
+                found.append(Gap(number, self._path(number, files.GAP_SUFFIX).read_bytes()))
+        return found
 
     def gap_left(self, number: int, summary: bytes) -> None:
         """A part of a gap has been made good; this is what is left of it."""
