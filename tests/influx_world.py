@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from andon.clock import SystemClock
 from andon.config.deployment import Influx
@@ -226,3 +227,12 @@ class StubInflux:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+@pytest.fixture
+def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubInflux]:
+    """The server that misbehaves to order; its token is in the environment."""
+    monkeypatch.setenv("ANDON_INFLUX_TOKEN", "token-of-a-test")
+    server = StubInflux()
+    yield server
+    server.stop()

@@ -26,11 +26,13 @@ from tests.influx_world import (
     paths_of,
     plant_for,
     run_until,
+    stub,
     window_rows,
     world,
 )
 from tests.line_protocol import parse
 
+__all__ = ["stub"]  # a fixture
 BEGIN = 500_000 * HOUR_NS
 OLD = b",revision=0 "  # in the line of a window
 
@@ -83,14 +85,6 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     one = Bench(tmp_path)
     yield one
     one.history.close()
-
-
-@pytest.fixture
-def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubInflux]:
-    monkeypatch.setenv("ANDON_INFLUX_TOKEN", "token-of-a-test")
-    server = StubInflux()
-    yield server
-    server.stop()
 
 
 @pytest.fixture
@@ -180,8 +174,8 @@ def revisions(stub: StubInflux, tag: str) -> dict[int, float]:
     found = {}
     for point in parse(b"".join(stub.bodies)):
         if point.measurement == "window" and point.tags["series"] == tag:
-            found[point.time_ns] = point.fields["revision"]
-    return found  # type: ignore[return-value]  # a float field
+            found[point.time_ns] = float(point.fields["revision"])
+    return found
 
 
 def correct(site: World, outputs: ShardOutputs, revision: int) -> None:
@@ -261,10 +255,10 @@ def test_the_first_start_writes_what_the_local_history_has(stub: StubInflux, tmp
         second.close()
 
 
-def test_a_bucket_that_was_made_is_filled(site: World) -> None:
+def test_a_bucket_that_was_made_is_filled(site: World, monkeypatch: pytest.MonkeyPatch) -> None:
     sender = site.sender()
     sender.link.made = True
-    sender._refill.step = lambda: False  # type: ignore[method-assign]  # looked at before it is taken
+    monkeypatch.setattr(sender._refill, "step", lambda: False)  # looked at before it is taken
     sender.step()
     assert len(gaps.asks(sender.queues["0"].folder)) == 1
     assert not sender.link.made

@@ -35,20 +35,14 @@ from tests.influx_world import (
     outputs_of,
     plant_for,
     run_until,
+    stub,
     world,
 )
 from tests.line_protocol import parse
 from tests.records_world import START_NS, cleared, opened, orders, raised
 
+__all__ = ["stub"]  # a fixture
 WELL = Look(denied=False, away_s=0.0, share=0.0, parked=0, parked_ns=None, gaps=0)
-
-
-@pytest.fixture
-def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubInflux]:
-    monkeypatch.setenv("ANDON_INFLUX_TOKEN", "token-of-a-test")
-    server = StubInflux()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

@@ -274,3 +274,32 @@ def test_waiting_ends_when_it_shall_stop(data):
 def test_partitions_of_a_topic(kafka):
     topic = new_topic(kafka.bootstrap, 3)
     assert partitions_of(consumer_settings(settings(kafka.bootstrap, topic), "szh1", 0), topic, 10.0) == 3
+
+
+def test_a_log_that_is_put_back_goes_on_and_its_next_gap_is_told(data, monkeypatch):
+    """As a broker whose disk was restored: the messages are there again, without anybody's leave to skip them."""
+    monkeypatch.setattr("sources.kafka.kafka_bytewax.LOOK_AGAIN_S", 0.0)
+
+    class PutBack:
+        topic, shard, position, partitions, stamped_by_broker = "t", 0, Position(11, 0), None, None
+        lost, range = True, (20, 30)
+
+        def read(self, _messages, _bytes):
+            return []
+
+        def ends(self, _timeout_s):
+            return self.range
+
+        def go_on(self, _offset):
+            self.lost = False
+
+    log, files = PutBack(), GapFiles(data, 0)
+    partition = KafkaPartition(log, files, threading.Event(), lambda: None, ManualClock(7))
+    partition.next_batch()
+    assert files.current().oldest == 20
+    log.range = (0, 30)
+    partition.next_batch()
+    assert not log.lost
+    log.lost, log.range = True, (25, 30)
+    partition.next_batch()
+    assert files.current().oldest == 25
