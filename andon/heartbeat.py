@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ EVERY_S = 1.0
 
 
 class Heartbeat:
-    """Call it often; it touches the file once a second."""
+    """Call it often; it touches the file once a second. The processes of a Bytewax cluster share one file."""
 
     def __init__(self, data: DataFolder, name: str) -> None:
         self.path = folder(data) / name
@@ -29,7 +30,7 @@ class Heartbeat:
             if now - self._last < EVERY_S:
                 return
             self._last = now
-            draft = self.path.with_suffix(".new")
+            draft = self.path.with_suffix(f".{os.getpid()}.new")
             draft.write_text(repr(now))
             draft.replace(self.path)  # a watchdog that finds an empty file would take it for silence
 

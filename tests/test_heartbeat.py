@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 
@@ -46,6 +48,23 @@ def test_a_watchdog_never_finds_a_sign_half_written(tmp_path, monkeypatch):
         done.set()
         for writer in writers:
             writer.join()
+
+
+BEATS = """
+import sys
+from pathlib import Path
+from andon import heartbeat
+from andon.datafolder import DataFolder
+heartbeat.EVERY_S = 0.0
+beat = heartbeat.Heartbeat(DataFolder(Path(sys.argv[1])), "flow-cluster")
+for _ in range(5_000):
+    beat()
+"""
+
+
+def test_processes_may_share_a_sign_of_life(tmp_path):
+    both = [subprocess.Popen([sys.executable, "-c", BEATS, str(tmp_path)]) for _ in range(2)]
+    assert [process.wait(60) for process in both] == [0, 0]
 
 
 def test_the_first_batch_alone_is_inside():
