@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup servers demo test test-real lint format bench chaos docs dashboards sbom third-party audit lock clean
+.PHONY: help setup servers demo test test-real lint format bench peers chaos docs dashboards sbom third-party audit lock clean
 
 PACKAGES := alarms andon dashboards detectors flows operators service simulators sinks sources
 PYTEST := .venv/bin/python -m pytest
@@ -51,8 +51,11 @@ format: setup ## writes what ruff can mend by itself
 	@.venv/bin/ruff check --fix-only .
 	@.venv/bin/ruff format .
 
-bench: setup ## the throughput figures, beside plain orjson and plain Bytewax (ARGS)
+bench: setup ## CPU time beside plain clients, Bytewax, Quix, Pathway and Flink; whole: 20 min, ARGS=--quick: two (ARGS)
 	@.venv/bin/python benchmarks/throughput.py $(ARGS)
+
+peers: setup ## Quix Streams, Pathway and Flink for `make bench`, kept outside the tree; it works without them (ARGS)
+	@scripts/bench/peers.sh $(ARGS)
 
 chaos: setup ## KILLS=1000 kill -9 at random instants, SHAPE=embedded, plant or outages; goes on where it was interrupted (ARGS)
 	@.venv/bin/python -m tests.chaos.run --shape $(SHAPE) --kills $(KILLS) --seed $(SEED) $(ARGS)

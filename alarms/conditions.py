@@ -21,6 +21,8 @@ from andon.config.models import Rule
 from andon.plant import SeriesSpec, rule_version
 from andon.readings import F64, NS_PER_S, Readings
 
+FRESH = np.zeros((), SERIES)  # of a series that has had no row
+FRESH["gap_start"] = FRESH["gap_end"] = FRESH["late_until"] = LONG_AGO
 #: A step of a series longer than this many of its intervals is a gap (`every_s` of the configuration).
 GAP_INTERVALS = 3
 
@@ -62,7 +64,7 @@ class ConditionEngine:
                passed the configuration's check; ValueError where one has not exactly one limit.
 
     >>> engine = ConditionEngine(lambda spec: [Rule(id="hot", on="*", above=8.0, delay_s=60.0)])
-    >>> engine.bind(0, SeriesSpec("cold/room1", "air", "number", "Cel", -50, 50, 30, (), None, False, True))
+    >>> engine.bind(0, SeriesSpec("cold/room1", "air", "number", "Cel", -50, 50, 30, (), None, "", True))
     >>> times = np.array([0, 30, 60, 90]) * NS_PER_S
     >>> rows = Readings(
     ...     times, np.zeros(4, np.int32), np.array([7.0, 8.5, 9.0, 9.5]), np.zeros(4, np.uint8), np.arange(4), times
@@ -86,6 +88,7 @@ class ConditionEngine:
         self._versions: list[str] = []
         self._index: dict[tuple[str, str], int] = {}
         self._places: dict[int, int] = {}
+        self._fresh_lanes: dict[tuple[int, ...], NDArray[np.void]] = {}  # of a new series, by its rules
         self._table = compile_rules([])
         self._slots = np.full(0, -1, np.int32)
         self._series = np.zeros(0, SERIES)
@@ -100,11 +103,13 @@ class ConditionEngine:
         """Take up a series that appears for the first time; ids come in order, ValueError otherwise."""
         if series_id != len(self._specs):
             raise ValueError(f"series {series_id} bound out of order; the next id is {len(self._specs)}")
-        rules = [self._rule_index(rule) for rule in self._rules_of(spec)]
-        lanes = np.zeros(2 * len(rules), LANE)
-        lanes["rule"] = lanes["next"] = rules * 2
-        lanes["told_start"] = lanes["told_end"] = LONG_AGO
-        self._append(spec, None, lanes)
+        rules = tuple(self._rule_index(rule) for rule in self._rules_of(spec))
+        if rules not in self._fresh_lanes:
+            lanes = np.zeros(2 * len(rules), LANE)
+            lanes["rule"] = lanes["next"] = rules * 2
+            lanes["told_start"] = lanes["told_end"] = LONG_AGO
+            self._fresh_lanes[rules] = lanes
+        self._append(spec, None, self._fresh_lanes[rules])
 
     def step(self, readings: Readings, score: F64) -> list[ConditionChange]:
         """Take a batch in log order. score: float64[len(readings)], NaN where a row is not scored.
@@ -186,11 +191,8 @@ class ConditionEngine:
         self._specs.append(spec)
         if not len(lanes):
             return
+        self._series[slot] = FRESH if record is None else record
         s = self._series[slot]
-        if record is None:
-            s["gap_start"] = s["gap_end"] = s["late_until"] = LONG_AGO
-        else:
-            self._series[slot] = record
         s["id"], s["first"], s["count"] = series_id, first, len(lanes) // 2
         s["hold"] = round(min(GAP_INTERVALS * spec.every_s, 1e9) * NS_PER_S)
         self._lanes[first : first + len(lanes)] = lanes

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -41,6 +42,60 @@ class WindowRows:
         """No windows."""
         i64, i32, f64 = np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.float64)
         return WindowRows(i32, i64, i64, i32, i64, f64, f64, f64, f64, f64, f64, f64)
+
+
+@dataclass(frozen=True, slots=True)
+class SpanRows:
+    """Closed declared windows ([[window]]), columns of length n. Key: series, window, start_ns.
+
+    The higher revision wins; of two rows with one key and revision the later one.
+
+    window: id of each row's window; [start_ns, end_ns) of event time; count int64 rows; values float64[n, m], a column
+    for each of `statistics`, NaN where not declared or not known. A window that late rows took away (a session that
+    was merged into an earlier one) is written again with count 0 and no value.
+    """
+
+    series: I32
+    window: tuple[str, ...]
+    start_ns: I64
+    end_ns: I64
+    revision: I32
+    count: I64
+    statistics: tuple[str, ...]
+    values: F64
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+    @staticmethod
+    def empty() -> SpanRows:
+        """No windows."""
+        i64, i32 = np.empty(0, np.int64), np.empty(0, np.int32)
+        return SpanRows(i32, (), i64, i64, i32, i64, (), np.empty((0, 0), np.float64))
+
+    def told(self, row: int) -> dict[str, float]:
+        """The statistics of a row that are known, in their order."""
+        known = zip(self.statistics, self.values[row].tolist(), strict=True)
+        return {name: value for name, value in known if math.isfinite(value)}
+
+    def each(self) -> Iterator[tuple[int, str, int, int, int, int, dict[str, float]]]:
+        """(series, window, start_ns, end_ns, revision, count, statistics that are known) of every row."""
+        told = map(self.told, range(len(self)))
+        numbers = (self.start_ns.tolist(), self.end_ns.tolist(), self.revision.tolist(), self.count.tolist())
+        return zip(self.series.tolist(), self.window, *numbers, told, strict=True)
+
+    @staticmethod
+    def joined(parts: Sequence[SpanRows]) -> SpanRows:
+        """Rows of one plant, one after the other."""
+        filled = [part for part in parts if len(part)]
+        if len(filled) < 2:
+            return filled[0] if filled else SpanRows.empty()
+        columns = ("series", "start_ns", "end_ns", "revision", "count", "values")
+        series, start_ns, end_ns, revision, count, values = (
+            np.concatenate([getattr(part, name) for part in filled]) for name in columns
+        )
+        window = tuple(name for part in filled for name in part.window)
+        return SpanRows(series, window, start_ns, end_ns, revision, count, filled[0].statistics, values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +168,7 @@ class ShardOutputs:
     watermark_ns: int  # newest tick or accepted event time of the shard
     readings: int  # accepted rows in this step
     windows: WindowRows = field(default_factory=WindowRows.empty)
+    spans: SpanRows = field(default_factory=SpanRows.empty)
     figures: Sequence[Figure] = ()
     latest: Latest | None = None
     states: StateChanges | None = None
@@ -120,3 +176,4 @@ class ShardOutputs:
     conditions: Sequence[ConditionChange] = ()
     dead: DeadLetters = field(default_factory=DeadLetters.empty)
     paths: Mapping[int, tuple[str, str]] = field(default_factory=dict)  # series id -> (asset, tag), of all ids above
+    rebirths: Sequence[tuple[str, str]] = ()  # Sparkplug edge nodes (group, node) whose births should be sent again

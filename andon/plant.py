@@ -10,6 +10,7 @@ from functools import cached_property
 
 import rfc8785
 
+from andon.config.declared import DeclaredWindow
 from andon.config.models import Asset, ColdChain, Oee, Plant, Rule, Template
 from andon.partitioners import PARTITIONERS
 
@@ -32,7 +33,7 @@ class SeriesSpec:
     every_s: float
     states: tuple[str, ...]
     modulus: float | None
-    detect: bool
+    detect: str  # name of the detector: robust, ewma; empty: none
     gxp: bool
 
     @property
@@ -70,7 +71,7 @@ class PlantModel:
                 states = PACKML_STATES if one.states == "packml" else tuple(one.states or ())
                 specs[asset.path, one.tag] = SeriesSpec(
                     asset.path, one.tag, one.kind, one.unit, low, high, one.every_s,
-                    states, one.modulus, one.detect, one.gxp,
+                    states, one.modulus, "robust" if one.detect is True else one.detect or "", one.gxp,
                 )  # fmt: skip
         return specs
 
@@ -89,8 +90,22 @@ class PlantModel:
         return self.templates[self.assets[asset].template]
 
     def rules_for(self, spec: SeriesSpec) -> list[Rule]:
-        """The rules whose glob matches this series, in the order of the file."""
+        """The rules whose glob matches this series, in the order of the file; a waveform has none, its figures have."""
+        if spec.kind == "waveform":
+            return []
         return [rule for rule in self.config.rule if fnmatchcase(spec.path, rule.on)]
+
+    def windows_for(self, spec: SeriesSpec) -> list[DeclaredWindow]:
+        """The declared windows on this series, in the order of the file."""
+        if not self.config.window or (spec.asset, spec.tag) not in self.series:
+            return []
+        template = self.assets[spec.asset].template
+        return [one for one in self.config.window if one.selects(spec.path, template, spec.kind)]
+
+    @property
+    def longest_s(self) -> float:
+        """The longest window of all, declared ones and what stands before them included, s."""
+        return max([self.config.windows.longest_s, *(window.longest_s for window in self.config.window)])
 
     def oee_of(self, asset: str) -> Oee | None:
         """Which series give this asset's OEE."""

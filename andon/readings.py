@@ -50,7 +50,7 @@ TEXT_END = bytes(16)  # behind the text of `Messages`: kernels read eight bytes 
 class Messages(Sequence[Message]):
     """Messages of a log as columns of length n; a sequence of `Message` for who wants them one by one.
 
-    text        : the bodies, each followed by one byte 0, then `TEXT_END`.
+    text        : the bodies, each followed by one byte 0, then `TEXT_END`; read it by `np.frombuffer(text, np.uint8)`.
     ends        : int64, index in text of the byte 0 behind each body.
     offset      : int64, growing.
     received_ns : int64.
@@ -58,7 +58,7 @@ class Messages(Sequence[Message]):
     A million `Message` tuples cost more to make than everything that is computed from them.
     """
 
-    text: bytes
+    text: bytes | U8
     ends: I64
     offset: I64
     received_ns: I64
@@ -95,7 +95,7 @@ class Messages(Sequence[Message]):
         if len(parts) == 1:
             return parts[0]
         sizes = np.array([0, *(len(part.text) - len(TEXT_END) for part in parts)]).cumsum()
-        texts = [memoryview(part.text)[: len(part.text) - len(TEXT_END)] for part in parts]
+        texts = [part._view()[: len(part.text) - len(TEXT_END)] for part in parts]  # noqa: SLF001 - its own class
         return Messages(
             b"".join([*texts, TEXT_END]),
             np.concatenate([part.ends + start for part, start in zip(parts, sizes.tolist(), strict=False)]),
@@ -108,12 +108,23 @@ class Messages(Sequence[Message]):
         if begin == 0 and end == len(self):
             return self
         start, stop = self._start(begin), int(self.ends[end - 1]) + 1
-        text = b"".join([memoryview(self.text)[start:stop], TEXT_END])
+        text = b"".join([self._view()[start:stop], TEXT_END])
         return Messages(text, self.ends[begin:end] - start, self.offset[begin:end], self.received_ns[begin:end])
 
     def body(self, at: int) -> bytes:
         """The bytes of one message, 0 <= at < n."""
-        return self.text[self._start(at) : int(self.ends[at])]
+        return self.raw(self._start(at), int(self.ends[at]))
+
+    def raw(self, begin: int, end: int) -> bytes:
+        """The bytes begin .. end - 1 of text, whatever buffer that is.
+
+        >>> Messages.of([Message(7, 5, b"{}"), Message(8, 6, b"[1]")]).raw(3, 5)
+        b'[1'
+        """
+        return bytes(self._view()[begin:end])
+
+    def _view(self) -> memoryview:
+        return memoryview(self.text)  # type: ignore[arg-type]  # numpy's arrays are buffers, their types do not say so
 
     def _start(self, at: int) -> int:
         return int(self.ends[at - 1]) + 1 if at else 0
@@ -211,13 +222,24 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A waveform: rate_hz samples per second of `unit` from t0_ns on, float32[n]."""
+    """A waveform: rate_hz samples per second of `unit` from t0_ns on, float32[n], n >= 1, all finite.
+
+    series has the kind waveform. status, offset, received_ns as in `Readings`, at_row as in `Event`.
+    """
 
     t0_ns: int
     series: int
     rate_hz: float
     unit: str
     samples: NDArray[np.float32]
+    status: int = Status.GOOD
+    offset: int = 0
+    received_ns: int = 0
+    at_row: int = 0
+
+
+#: What a block's figures are called: tag of the waveform + one of these, where the plant declares such a series.
+BLOCK_FIGURES = (".rms", ".peak", ".crest", ".kurtosis")
 
 
 class Reason(IntEnum):
@@ -238,6 +260,9 @@ class Reason(IntEnum):
     unknown_event = 13  # an event without asset, or of an asset not configured
     poison = 14  # a step failed on this message
     wrong_partition = 15  # the asset is configured, and belongs to another shard
+    no_birth = 16  # Sparkplug data of an edge node or device whose birth the log has not shown, or after its death
+    garbled = 17  # a binary message that is not what its first bytes say
+    unknown_schema = 18  # a schema that the registry does not have, or that no reading can be read by
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,10 +322,15 @@ class DeadLetters:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What a decoder makes of a list of messages. rows_in counts every row seen, readable or not."""
+    """What a decoder makes of a list of messages. rows_in counts every row seen, readable or not.
+
+    blocks are in log order. rebirths: Sparkplug edge nodes (group, node) whose births have to be asked for again.
+    """
 
     readings: Readings
     events: Sequence[Event] = ()
     ticks: Sequence[Tick] = ()
     dead: DeadLetters = field(default_factory=DeadLetters.empty)
     rows_in: int = 0
+    blocks: Sequence[Block] = ()
+    rebirths: Sequence[tuple[str, str]] = ()

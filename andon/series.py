@@ -95,7 +95,7 @@ class SeriesDictionary:
             if place >= 0:
                 self._id_at(place)
             else:
-                self.specs.append(SeriesSpec(asset, tag, "number", "", -_NEVER, _NEVER, 1.0, (), None, False, True))
+                self.specs.append(SeriesSpec(asset, tag, "number", "", -_NEVER, _NEVER, 1.0, (), None, "", True))
                 self._configured.append(False)
 
     def _id_at(self, place: int) -> int:

@@ -1,7 +1,7 @@
-"""Slot files: large state beside the recovery store, written in place and named by slot, length and hash.
+"""State beside the recovery store: cells of one file, overwritten in place and named by number, length and hash.
 
-A snapshot in the recovery store holds only the reference; the bytes are on disk before the reference is. A slot is
-free again when none of the last `KEEP` snapshots names it, so no file is ever deleted and none grows for ever.
+A snapshot in the recovery store names the cells it needs; their bytes are on disk before it is. A cell is free again
+when none of the last `KEEP` snapshots names it, so nothing is ever deleted and the file stops growing after a few.
 """
 
 from __future__ import annotations
@@ -9,48 +9,124 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import deque
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from andon.errors import DataFolderError
 
 KEEP = 4  # one survived 90 kills; Bytewax may resume one epoch before the newest snapshot
-Reference = tuple[int, int, str]  # slot, length in bytes, SHA-256
+CELL = 73_728  # bytes: a pane of 1,024 series with its scores
+SMALL = 8_192  # bytes that are hashed before another thread has woken up
+Cell = tuple[int, int, bytes]  # number, length in bytes, SHA-256
+Reference = tuple[int, int, str]  # of layout 2: file, length in bytes, SHA-256
 
 
 class SlotFiles:
-    """A pool of files of one shard. One writer process."""
+    """The cells of one shard. One writer process.
+
+    put(...) as often as needed, then commit(all cells of the snapshot): when that returns, they are on disk.
+    """
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.folder = folder
-        self._named: deque[int] = deque(maxlen=KEEP)
-
-    def write(self, data: bytes) -> Reference:
-        """Bytes into a free slot, on disk when this returns. The slots of the last KEEP references stay as they are."""
-        slot = next(number for number in range(KEEP + 1) if number not in self._named)
-        path = self.folder / f"{slot}.slot"
-        is_new = not path.exists()
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
-        try:
-            rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(handle, rest) :]
-            os.fsync(handle) if is_new else os.fdatasync(handle)
-        finally:
-            os.close(handle)
+        self.folder, self.path = folder, folder / "cells.slot"
+        is_new = not self.path.exists()
+        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         if is_new:
-            folder = os.open(self.folder, os.O_RDONLY)
-            os.fsync(folder)
-            os.close(folder)
-        self._named.append(slot)
-        return (slot, len(data), hashlib.sha256(data).hexdigest())
+            _sync_folder(folder)
+        self._named: deque[frozenset[int]] = deque(maxlen=KEEP)
+        self._taken: set[int] = set()  # since the last commit
+        self._free: list[int] = []
+        self._cells = -(-os.fstat(self._file).st_size // CELL)
+        self._commits = 0
+        self._beside = ThreadPoolExecutor(1, "digests")
+        self._find_free()
+
+    def __del__(self) -> None:
+        os.close(self._file)
+
+    def put(self, data: bytes | NDArray[Any]) -> Cell:
+        """At most CELL bytes (ValueError) into a free cell. On disk after the next commit."""
+        return self.put_all([data])[0]
+
+    def put_all(self, blocks: Iterable[bytes | NDArray[Any]]) -> list[Cell]:
+        """As `put`, each into a cell of its own. Hashed beside the writing, since both take as long."""
+        put = []
+        for block in blocks:
+            data = np.frombuffer(block, np.uint8).data
+            if len(data) > CELL:
+                raise ValueError(f"{len(data)} bytes for a cell of {CELL}")
+            digest = self._beside.submit(_digest, data) if len(data) > SMALL else _digest(data)
+            put.append((self._write(data), len(data), digest))
+        return [
+            (number, length, digest if isinstance(digest, bytes) else digest.result()) for number, length, digest in put
+        ]
+
+    def _write(self, data: memoryview) -> int:
+        """The number of the cell that holds it now."""
+        number = self._free.pop() if self._free else self._cells
+        self._cells = max(self._cells, number + 1)
+        self._taken.add(number)
+        at = number * CELL
+        while data:
+            written = os.pwrite(self._file, data, at)
+            data, at = data[written:], at + written
+        return number
+
+    def commit(self, named: Iterable[int]) -> None:
+        """Make every cell durable that was put; named: the numbers of all cells of this snapshot, new or not."""
+        if self._taken:
+            os.fdatasync(self._file)
+        self.hold(named)
+        self._commits += 1
+        if self._commits == KEEP + 1:
+            self._forget_layout_2()
+
+    def hold(self, named: Iterable[int]) -> None:
+        """A snapshot names these cells: they stay as they are until KEEP later ones have been committed."""
+        self._named.append(frozenset(named))
+        self._taken.clear()
+        self._find_free()
+
+    def get(self, cell: Cell) -> bytes:
+        """The bytes a snapshot names (DataFolderError when they are not the same any more)."""
+        number, length, digest = cell
+        data = os.pread(self._file, length, number * CELL)
+        if hashlib.sha256(data).digest() != digest:
+            raise DataFolderError("state.corrupt", path=str(self.path))
+        return data
 
     def read(self, reference: Reference) -> bytes:
-        """The bytes a snapshot names (DataFolderError when they are not the same any more); its slot is kept."""
+        """What a snapshot of layout 2 names: a file of its own."""
         slot, length, digest = reference
         path = self.folder / f"{slot}.slot"
         data = path.read_bytes()[:length] if path.exists() else b""
         if hashlib.sha256(data).hexdigest() != digest:
             raise DataFolderError("state.corrupt", path=str(path))
-        self._named.append(slot)
         return data
+
+    def _find_free(self) -> None:
+        kept = frozenset[int]().union(*self._named)
+        self._free = [number for number in range(self._cells - 1, -1, -1) if number not in kept]
+
+    def _forget_layout_2(self) -> None:
+        """Nothing that Bytewax could resume from names the files of the layout before any more."""
+        for path in self.folder.glob("[0-9].slot"):
+            path.unlink()
+
+
+def _digest(data: memoryview) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

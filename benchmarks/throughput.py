@@ -1,237 +1,241 @@
-"""CPU time per million readings of Andon's flow, of orjson per message and of vanilla Bytewax windows, in one run.
+"""Workload W1 by Andon, by what no program can do without, and by its peers: CPU time in one run, with targets.
 
-    .venv/bin/python benchmarks/throughput.py [--events 1000000] [--peer-events 50000] [--no-broker] [--json FILE]
+    .venv/bin/python benchmarks/throughput.py [--quick] [--no-broker] [--no-peers] [--only NAME ...] [--json FILE]
+        [--write]
 
-Workload: 99-byte JSON readings, one a message, 1,000 series, 1 % out of order by up to 5 s; tumbling 10 s and hopping
-60/5 s windows. The flow runs inside Bytewax over messages in memory: decoding, checks, ledger, duplicates, journal
-(to a folder in memory), windows, one alarm rule a series, ticks once a second. CPU time of the whole process, best of
-`--repeat`; ratios count, absolute figures depend on the machine and its load. From a real broker the same flow reads
-one partition that was filled beforehand, beside confluent-kafka's plain `consume`.
+W1: 99-byte JSON readings, 1,000 series, 10,000 a second of event time, 1 % out of order by up to 5 s; tumbling windows
+of 10 s and hopping windows of 60/5 s (count, min, max, mean, std), and a z-score of each reading against an
+exponentially weighted mean. From a real broker, 6 partitions keyed by asset; Andon with recovery on (epochs of 1 s),
+checks, ledger, journal and an alarm rule for each series. Each contender is a process of its own and they take turns;
+the best of `--repeat` runs counts. benchmarks/README.md says how each is configured. Exit status 1 when a target is
+missed.
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import os
 import platform
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import broker
-import bytewax.operators as op
-import orjson
-from bytewax.dataflow import Dataflow
-from bytewax.operators import windowing
-from bytewax.outputs import DynamicSink, StatelessSinkPartition
-from bytewax.testing import TestingSource, run_main
-from workload import BAD, BATCH, IN_MEMORY, Drop, batches, bodies, events, plant
+sys.path.insert(0, str(Path(__file__).parent.parent))  # run as a script, by its path
+from benchmarks.catalogue import ENTRIES, NO_BROKER, Entry, lane_of
+from benchmarks.lane import Lane, LaneError, Sample, per_million_s
+from benchmarks.parts import PARTS
+from benchmarks.report import FIGURES, as_text, plot, ratios, table, verdicts
+from benchmarks.workload import IN_MEMORY
+from benchmarks.world import World, filled
 
-from andon.config.deployment import Kafka
-from andon.plant import PlantModel
-from andon.slots import SlotFiles
-from flows.quarantine import Quarantine
-from flows.seeds import Seeds
-from flows.shard import ShardEngine
-from flows.stage import EngineStage
-from flows.writers import DeadLetterPartition, ShardSink
-from sinks.dead_letters import DeadLetterStore
-from sinks.journal import Journal
-from sources.spool_bytewax import Batch
-
-TARGETS = {
-    "flow_vs_orjson": ("<=", 1.0), "bytewax_vs_flow": (">=", 60.0), "bad_vs_clean_input": ("<=", 1.25),
-    "gather_flow_vs_consume": ("<=", 2.5),
-}  # fmt: skip
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+RESULT = ROOT / "docs" / "results" / "bench.json"
+PAGE = ROOT / "docs" / "benchmarks.md"
+PLOT = ROOT / "docs" / "images" / "bench.svg"
+BEGIN, END = "<!-- begin of the table, written by make bench -->\n", "<!-- end of the table -->\n"
+VERSIONED = ("bytewax", "confluent-kafka", "numba", "numpy", "orjson", "river")
+NO_PEERS = "peers left out of this run"
+START = "start_up"  # seconds, not seconds per million
+Absent = dict[str, str]
 
 
-class Forget(DynamicSink[Any]):
-    """Forgets."""
-
-    class _Part(StatelessSinkPartition[Any]):
-        def write_batch(self, items: list[Any]) -> None:
-            pass
-
-    def build(self, step_id: str, worker_index: int, worker_count: int) -> StatelessSinkPartition[Any]:
-        return self._Part()
-
-
-def andon_flow(model: PlantModel, items: list[tuple[str, Batch]], folder: Path) -> Dataflow:
-    """Our engine stage between an in-memory source and a sink that drops."""
-
-    def open_shard(shard: int) -> tuple[ShardEngine, Quarantine]:
-        engine = ShardEngine(model, shard, Journal(folder / "journal"), SlotFiles(folder / "slots"))
-        return engine, Quarantine(folder / "quarantine.json")
-
-    def dead_letters(shard: int, resume: int | None) -> DeadLetterPartition:
-        return DeadLetterPartition(DeadLetterStore(folder / "dead.db", shard, 256.0, 90.0), resume)
-
-    flow = Dataflow("bench")
-    batches_in = op.input("in", flow, TestingSource(items, batch_size=1))
-    outputs = op.stateful_batch("engine", batches_in, lambda state: EngineStage(state, open_shard, lambda _shard: None))
-    op.output("out", outputs, Drop())
-    op.output("dead-letters", outputs, ShardSink([0], Seeds({}), dead_letters))
-    return flow
+def contenders(options: argparse.Namespace, world: World, absent: Absent) -> list[tuple[Entry, Lane]]:
+    """Those that can be measured; the reasons of the others go into `absent`."""
+    those = []
+    for entry in ENTRIES:
+        if options.only and entry.name not in options.only:
+            continue
+        if entry.kind == "peer" and options.no_peers:
+            absent[entry.name] = NO_PEERS
+            continue
+        try:
+            those.append((entry, lane_of(entry, world)))
+        except LaneError as error:
+            absent[entry.name] = str(error)
+    return those
 
 
-def bytewax_flow(messages: list[bytes]) -> Dataflow:
-    """The same windows the way Bytewax's documentation does them: one item a reading."""
-    clock = windowing.EventClock(
-        ts_getter=lambda row: datetime.fromtimestamp(row["ts"] / 1000, UTC),
-        wait_for_system_duration=timedelta(seconds=5),
+def in_turns(those: Sequence[tuple[Entry, Lane]], repeat: int, absent: Absent) -> dict[str, list[Sample]]:
+    """`repeat` rounds, a run of each contender in every one."""
+    samples: dict[str, list[Sample]] = {}
+    try:
+        for number in range(repeat):
+            for entry, lane in those:
+                if entry.name in absent:
+                    continue
+                try:
+                    sample = lane.run()
+                except LaneError as error:
+                    absent[entry.name] = str(error)
+                    samples.pop(entry.name, None)
+                    continue
+                samples.setdefault(entry.name, []).append(sample)
+                cost = sample.cpu_s / sample.events * 1e6
+                print(f"{number + 1}/{repeat} {entry.name:28s} {cost:9.3f} CPU-s per million", flush=True)
+    finally:
+        for _, lane in those:
+            lane.close()
+    return samples
+
+
+def told(those: Sequence[tuple[Entry, Lane]], samples: Mapping[str, list[Sample]]) -> dict[str, dict[str, Any]]:
+    """Each contender's part of the result."""
+    return {
+        entry.name: {
+            "kind": entry.kind,
+            "scope": entry.scope,
+            "cpu_s_per_million": round(per_million_s(samples[entry.name]), 5),
+            "runs": [round(one.cpu_s / one.events * 1e6, 5) for one in samples[entry.name]],
+            "events_per_run": samples[entry.name][0].events,
+            "wall_events_per_s": round(max(one.events / one.wall_s for one in samples[entry.name])),
+            "rss_mb": round(max(one.rss_mb for one in samples[entry.name])),
+            "start_cpu_s": round(lane.start_cpu_s, 2),
+        }
+        for entry, lane in those if entry.name in samples and entry.name != START
+    }  # fmt: skip
+
+
+def parts(options: argparse.Namespace, absent: Absent) -> tuple[dict[str, float], dict[str, float]]:
+    """Ratios and figures of the scripts that stand alone."""
+    found: tuple[dict[str, float], dict[str, float]] = {}, {}
+    for part in PARTS:
+        if options.only and part.name not in options.only:
+            continue
+        if options.no_broker and part.broker:
+            absent[part.name] = NO_BROKER
+            continue
+        try:
+            told = part.run()
+        except LaneError as error:
+            absent[part.name] = str(error)
+            continue
+        found[0].update(told.get("ratios", {}))
+        found[1].update(told.get("figures", {}))
+    return found
+
+
+def broken(absent: Absent) -> list[str]:
+    """What should have been measured and was not, with its reason; a peer may be absent."""
+    peers = {entry.name for entry in ENTRIES if entry.kind == "peer"}
+    return [
+        f"{name}: {why}" for name, why in absent.items() if name not in peers and why not in (NO_BROKER, NO_PEERS)
+    ]  # fmt: skip
+
+
+def git(*arguments: str) -> str:
+    """What git says, "" where there is none."""
+    try:
+        done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
+    return done.stdout.strip()
+
+
+def result_of(
+    options: argparse.Namespace, measured: Mapping[str, Mapping[str, Any]], from_parts: tuple[Any, Any],
+    absent: Absent, seconds: float, load: tuple[float, float],
+) -> dict[str, Any]:  # fmt: skip
+    """Everything that is written."""
+    cost = {name: one["cpu_s_per_million"] for name, one in measured.items()}
+    every = ratios(cost, from_parts[0])
+    told = {name: from_parts[1].get(name) for name in FIGURES} | from_parts[1]
+    figures = {name: value for name, value in told.items() if value is None or isinstance(value, (int, float))}
+    return {
+        "schema": 1,
+        "suite": "bench",
+        "commit": git("rev-parse", "HEAD"),
+        "clean": not git("status", "--porcelain", "--untracked-files=no"),
+        "date": datetime.now(UTC).date().isoformat(),
+        "seconds": round(seconds),
+        "host": {
+            "machine": platform.machine(), "cpus": os.cpu_count(), "kernel": platform.release(),
+            "python": platform.python_version(), "load_before": round(load[0], 1), "load_after": round(load[1], 1),
+        },
+        "versions": {name: metadata.version(name) for name in VERSIONED},
+        "workload": {"events": options.events, "peer_events": options.peer_events, "repeat": options.repeat},
+        "contenders": dict(measured),
+        "ratios": {name: None if value is None else float(f"{value:.4g}") for name, value in every.items()},
+        "figures": figures,
+        "details": {name: value for name, value in told.items() if name not in figures},
+        "absent": absent,
+    }  # fmt: skip
+
+
+def on_page(result: Mapping[str, Any]) -> str:
+    """The part of docs/benchmarks.md that a run writes."""
+    host, work = result["host"], result["workload"]
+    told = (
+        f"{result['date']}, commit `{result['commit'][:12]}`, {host['cpus']} CPUs, load {host['load_before']:g} before "
+        f"and {host['load_after']:g} after, {work['events']:,} readings, {work['repeat']} rounds, "
+        f"{result['seconds']} s. Every single run and the versions: [results/bench.json](results/bench.json).\n\n"
     )
-    align = datetime(2026, 1, 1, tzinfo=UTC)
-    flow = Dataflow("vanilla")
-    rows = op.map("decode", op.input("in", flow, TestingSource(messages, batch_size=1000)), orjson.loads)
-    keyed = op.key_on("key", rows, lambda row: row["asset"] + "/" + row["tag"])
-    tumbling = windowing.TumblingWindower(length=timedelta(seconds=10), align_to=align)
-    hopping = windowing.SlidingWindower(length=timedelta(seconds=60), offset=timedelta(seconds=5), align_to=align)
-    for name, windower in (("tumbling", tumbling), ("hopping", hopping)):
-        out = windowing.fold_window(name, keyed, clock, windower, lambda: [0, 1e300, -1e300, 0.0, 0.0], fold, merge)
-        op.output(f"{name}-out", out.down, Forget())
-    return flow
+    picture = "\n![CPU seconds per million readings, logarithmic](images/bench.svg)\n"
+    return BEGIN + told + table(result) + picture + END
 
 
-def fold(state: list[float], row: dict[str, Any]) -> list[float]:
-    """Count, min, max, sum, sum of squares."""
-    value = row["value"]
-    state[0] += 1
-    state[1] = min(state[1], value)
-    state[2] = max(state[2], value)
-    state[3] += value
-    state[4] += value * value
-    return state
+def write(result: Mapping[str, Any]) -> None:
+    """Into docs: the result, its table, its plot."""
+    RESULT.write_text(json.dumps(result, indent=2) + "\n")
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    PAGE.write_text(before + on_page(result) + after)
+    plot(result, PLOT)
 
 
-def merge(one: list[float], two: list[float]) -> list[float]:
-    """Two partial windows."""
-    return [one[0] + two[0], min(one[1], two[1]), max(one[2], two[2]), one[3] + two[3], one[4] + two[4]]
-
-
-def parse_all(rows: list[bytes]) -> None:
-    """orjson for each message of the same batches as the flow's; a batch is dropped when the next one comes."""
-    for begin in range(0, len(rows), BATCH):
-        _ = [orjson.loads(row) for row in rows[begin : begin + BATCH]]
-
-
-def parse_each(rows: list[bytes]) -> None:
-    """orjson for each message, each result dropped at once: less than any flow can do."""
-    for row in rows:
-        orjson.loads(row)
-
-
-@dataclass(frozen=True)
-class Contender:
-    """What is timed: `run` handles `count` readings."""
-
-    name: str
-    run: Callable[[], object]
-    count: int
-    rounds: int
-
-
-def cpu_s(run: Callable[[], object]) -> float:
-    """CPU seconds of this process, all threads, user and system."""
-    gc.collect()
-    began = time.process_time()
-    run()
-    return time.process_time() - began
-
-
-def flow_of(model: PlantModel, items: list[tuple[str, Batch]]) -> Callable[[], object]:
-    """One run of the flow in a folder of its own."""
-
-    def run() -> None:
-        with tempfile.TemporaryDirectory(dir=IN_MEMORY) as folder:
-            run_main(andon_flow(model, items, Path(folder)))
-
-    return run
-
-
-def contenders(options: argparse.Namespace, rows: list[bytes], section: Kafka | None) -> list[Contender]:
-    """Everything that is compared."""
-    dirty = [BAD[at // 10 % len(BAD)] if at % 10 == 9 else row for at, row in enumerate(rows)]
-    clean, good, peer = batches(rows), len(rows) * 9 // 10, rows[: options.peer_events]
-    plain, scored = plant(detect=False), plant(detect=True)
-    rounds = options.repeat
-    those = [
-        Contender("orjson_per_message", lambda: parse_all(rows), len(rows), options.repeat),
-        Contender("orjson_dropped_at_once", lambda: parse_each(rows), len(rows), options.repeat),
-        Contender("flow", flow_of(plain, clean), len(rows), options.repeat),
-        Contender("flow_with_score", flow_of(scored, clean), len(rows), options.repeat),
-        Contender("flow_with_10_percent_bad", flow_of(plain, batches(dirty)), good, options.repeat),
-        Contender("bytewax_windows", lambda: run_main(bytewax_flow(peer)), len(peer), 1),
-    ]
-    if section is None:
-        return those
-    from_broker = broker.contenders(plain, clean, section)
-    return [*those, *(Contender(name, run, len(rows), rounds) for name, run in from_broker.items())]
-
-
-def measure(options: argparse.Namespace) -> dict[str, float]:
-    """CPU s per million readings by name: the best of all rounds.
-
-    Contenders take turns in every round, so that a machine that is busy for a while is busy for all of them.
-    """
-    best: dict[str, float] = {}
-    rows = bodies(events(options.events))
-    with broker.filled(batches(rows)) if not options.no_broker else nullcontext() as section:
-        those = contenders(options, rows, section)
-        cpu_s(those[3].run)  # compiled code comes from the cache from here on
-        gc.freeze()  # as the flow's process does
-        for number in range(options.repeat):
-            for one in those:
-                if number < one.rounds:
-                    best[one.name] = min(best.get(one.name, float("inf")), cpu_s(one.run) / one.count * 1e6)
-    return best
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--events", type=int, default=2_000_000, help="readings in the topic")
+    parser.add_argument("--peer-events", type=int, default=100_000, help="for Bytewax, Quix and Pathway")
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="fewer readings, no peers: a minute or two")
+    parser.add_argument("--no-broker", action="store_true", help="leave out what needs Kafka (`make servers`)")
+    parser.add_argument("--no-peers", action="store_true", help="leave out the peers (`scripts/bench/peers.sh`)")
+    parser.add_argument("--only", nargs="*", metavar="NAME", help="these contenders and parts")
+    parser.add_argument("--json", type=Path, help="where the result goes")
+    parser.add_argument("--write", action="store_true", help="result, table and plot into docs")
+    options = parser.parse_args()
+    if options.quick:
+        options.events, options.no_peers = min(options.events, 600_000), True
+    return options
 
 
 def main() -> int:
-    """Print the table; exit status 1 when a target is missed."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--events", type=int, default=1_000_000)
-    parser.add_argument("--peer-events", type=int, default=50_000, help="Bytewax's cost grows with it")
-    parser.add_argument("--repeat", type=int, default=5)
-    parser.add_argument("--no-broker", action="store_true", help="leave out what needs Kafka (`make servers`)")
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
-    figures = {name: round(value, 4) for name, value in measure(options).items()}
-    for name, value in figures.items():
-        print(f"{name:24s} {value:9.3f} CPU-s per million readings")
-    ratios = {
-        "flow_vs_orjson": figures["flow"] / figures["orjson_per_message"],
-        "flow_vs_orjson_dropped_at_once": figures["flow"] / figures["orjson_dropped_at_once"],
-        "flow_with_score_vs_orjson": figures["flow_with_score"] / figures["orjson_per_message"],
-        "bytewax_vs_flow": figures["bytewax_windows"] / figures["flow"],
-        "bad_vs_clean_input": figures["flow_with_10_percent_bad"] / figures["flow"],
-    }
-    shares: dict[str, float] = {}
-    if "broker_flow" in figures:
-        ratios["gather_flow_vs_consume"] = figures["broker_flow"] / figures["broker_raw_consume"]
-        ratios["flow_vs_consume"] = figures["broker_flow_plain"] / figures["broker_raw_consume"]
-        shares = broker.shares(figures)
-        print("of the flow from the broker: " + ", ".join(f"{name} {share:.0%}" for name, share in shares.items()))
-    missed = 0
-    for name, ratio in ratios.items():
-        sign, target = TARGETS.get(name, ("", 0.0))
-        met = ratio <= target if sign == "<=" else ratio >= target
-        missed += not met
-        verdict = f"   target {sign} {target:g}: {'met' if met else 'MISSED'}" if sign else ""
-        print(f"{name:32s} {ratio:8.2f}{verdict}")
+    """Measure, print, write."""
+    options = arguments()
+    began, load = time.monotonic(), os.getloadavg()[0]
+    absent: Absent = {}
+    with tempfile.TemporaryDirectory(dir=IN_MEMORY) as folder, filled(
+        Path(folder), options.events, 0 if options.no_peers else options.peer_events, with_broker=not options.no_broker
+    ) as world:  # fmt: skip
+        those = contenders(options, world, absent)
+        samples = in_turns(those, options.repeat, absent)
+    measured = told(those, samples)
+    from_parts = parts(options, absent)
+    if START in samples:
+        from_parts[1]["start_up_cpu_s"] = round(min(one.cpu_s for one in samples[START]), 2)
+    seconds = time.monotonic() - began
+    result = result_of(options, measured, from_parts, absent, seconds, (load, os.getloadavg()[0]))
     if options.json:
-        head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-        host = {"machine": platform.machine(), "python": platform.python_version(), "load": os.getloadavg()}
-        result = {"ratios": ratios, "figures": figures, "shares": shares, "host": host, "commit": head.stdout.strip()}
-        options.json.write_text(json.dumps(result, indent=2))
-    return 1 if missed else 0
+        options.json.write_text(json.dumps(result, indent=2) + "\n")
+    if options.write:
+        write(result)
+    print(table(result))
+    told_off = verdicts({**result["ratios"], **result["figures"]})
+    print("\n".join(as_text(one) for one in told_off))
+    print(f"{seconds:.0f} s, load {load:.1f} before and {os.getloadavg()[0]:.1f} after")
+    faults = broken(absent)
+    for fault in faults:
+        print(f"could not be measured: {fault}")
+    return 1 if faults or any(one.met is False for one in told_off) else 0
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from sources.batch import Batch
 from sources.ticks import tick_body
 
 ASSETS, TAGS = 100, 10
+PARTITIONS = 6
 START_MS = 1_767_225_600_000
 IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # the journal's folder: no disk is measured here
 RATE = 10_000  # readings per second of event time
@@ -31,8 +33,8 @@ BAD = (
 )  # not JSON, wrong type, missing field, unknown series, unit, naive stamp, stamp in the future
 
 
-def plant(*, detect: bool) -> PlantModel:
-    """100 assets of 10 numeric series, one rule each."""
+def plant(*, detect: bool | str, kafka: Mapping[str, object] | None = None) -> PlantModel:
+    """100 assets of 10 numeric series, one rule each. kafka: its [transport.kafka], with a partition a shard."""
     template = {
         "name": "machine",
         "series": [
@@ -43,6 +45,7 @@ def plant(*, detect: bool) -> PlantModel:
         Plant.model_validate(
             {
                 "schema": 1, "enterprise": {"id": "bench"}, "site": {"id": "bench"},
+                "transport": {"kind": "kafka", "shards": PARTITIONS, "kafka": kafka} if kafka else {},
                 "windows": {"pane_s": 5.0, "sizes_s": [10.0], "hopping_s": [[60.0, 5.0]]},
                 "template": [template],
                 "asset": [{"path": f"hall/line{asset:03}/filler", "template": "machine"} for asset in range(ASSETS)],
@@ -58,7 +61,7 @@ def events(count: int) -> list[tuple[int, str, str, float]]:
     time_ms = START_MS + (np.arange(count) * 1000 // RATE)
     time_ms = time_ms - np.where(rng.random(count) < 0.01, rng.integers(1, 5000, count), 0)
     asset, tag = rng.integers(0, ASSETS, count), rng.integers(0, TAGS, count)
-    value = np.round(20.0 + rng.normal(0.0, 0.5, count), 4)
+    value = np.round(20.0 + rng.normal(0.0, 0.5, count), 2)
     return [
         (at, f"hall/line{one:03}/filler", f"tag{two:02}", number)
         for at, one, two, number in zip(time_ms.tolist(), asset.tolist(), tag.tolist(), value.tolist(), strict=True)

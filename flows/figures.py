@@ -95,16 +95,19 @@ class FigureBoard:
         self._series: list[list[int]] = [[] for _ in specs]
         self._due_ns: list[int | None] = [None] * len(specs)  # start of the first window not yet final
         self._dirty: set[tuple[int, int]] = set()  # figure, start_ns
+        self._wanted: dict[tuple[str, str], list[int]] = {}  # numbers of the figures that a series is for
+        for number, spec in enumerate(specs):
+            for tag in dict.fromkeys(spec.tags):
+                self._wanted.setdefault((spec.asset, tag), []).append(number)
         self._figure_of: dict[int, int] = {}
         self._tag_of: dict[int, str] = {}
 
     def bind(self, series: int, asset: str, tag: str) -> None:
         """A series of the shard got its id."""
-        for number, spec in enumerate(self._specs):
-            if spec.asset == asset and tag in spec.tags:
-                self._series[number].append(series)
-                self._figure_of[series] = number
-                self._tag_of[series] = tag
+        for number in self._wanted.get((asset, tag), ()):
+            self._series[number].append(series)
+            self._figure_of[series] = number
+            self._tag_of[series] = tag
 
     def note_late(self, series: I32, time_ns: I64) -> None:
         """Rows that came after their series was closed at their time, int[n]."""

@@ -14,8 +14,9 @@ from andon.datafolder import DataFolder
 from andon.outputs import Figure, ShardOutputs, StateChanges
 from andon.plant import PlantModel
 from operators.oee import oee_ratios
+from sinks.history_reader import DeclaredRow
 from sinks.influx import gaps
-from sinks.influx.lines import figure_line, state_line, state_text
+from sinks.influx.lines import figure_line, span_line, state_line, state_text
 from sinks.influx.window_lines import WindowEncoder
 from sinks.segments import Position, SegmentWriter
 
@@ -27,16 +28,33 @@ class OutputEncoder:
     """Outputs of a step as line protocol; the same outputs are the same bytes."""
 
     def __init__(self, plant: PlantModel) -> None:
-        self._site, self._specs = plant.config.site.id, plant.series
+        self._site, self._specs, self._plant = plant.config.site.id, plant.series, plant
         self.windows = WindowEncoder(self._site, {path: spec.unit for path, spec in plant.series.items()})
 
     def encode(self, outputs: ShardOutputs) -> tuple[bytes, int]:
-        """(lines, how many) of a step's windows, figures and states."""
+        """(lines, how many) of a step's windows, declared ones too, figures and states."""
         parts = [self.windows.encode(outputs.windows, outputs.paths)]
+        parts += self._spans(outputs)
         parts += [self.figure(figure) for figure in outputs.figures]
         if outputs.states is not None:
             parts += self._states(outputs.states, outputs)
         return b"".join(parts), len(outputs.windows) + sum(map(bool, parts[1:]))
+
+    def span(self, path: tuple[str, str], window: str, row: DeclaredRow) -> bytes:
+        """One declared window of a series."""
+        unit = self._specs[path].unit if path in self._specs else "1"
+        bounds_ns = (row.start_ns, row.end_ns)
+        return span_line(self._site, *path, unit, window, bounds_ns, row.revision, row.count, row.statistics)
+
+    def declared(self, path: tuple[str, str]) -> list[str]:
+        """Ids of the declared windows on a series."""
+        return [one.id for one in self._plant.windows_for(self._specs[path])] if path in self._specs else []
+
+    def _spans(self, outputs: ShardOutputs) -> list[bytes]:
+        return [
+            self.span(outputs.paths[series], window, DeclaredRow(start_ns, end_ns, revision, count, told))
+            for series, window, start_ns, end_ns, revision, count, told in outputs.spans.each()
+        ]
 
     def figure(self, figure: Figure) -> bytes:
         """One figure, an OEE with its ratios."""

@@ -8,7 +8,7 @@ from andon.datafolder import DataFolder
 from andon.outputs import ShardOutputs
 from andon.plant import PlantModel
 from sinks.kafka.refill import summary
-from sinks.kafka.window_lines import window_lines
+from sinks.kafka.window_lines import span_lines, window_lines
 from sinks.segments import Position, SegmentWriter
 
 MB = 1_000_000
@@ -31,12 +31,15 @@ class KafkaOutPartition(StatefulSinkPartition[ShardOutputs, Position]):
     def write_batch(self, values: list[ShardOutputs]) -> None:
         """Append the windows of each step."""
         for outputs in values:
-            rows = outputs.windows
-            if not len(rows):
+            rows, spans = outputs.windows, outputs.spans
+            if not len(rows) and not len(spans):
                 continue
-            for series in set(rows.series.tolist()) - self._units.keys():
+            for series in {*rows.series.tolist(), *spans.series.tolist()} - self._units.keys():
                 self._units[series] = self._specs[outputs.paths[series]].unit
-            self._writer.write(window_lines(self._site, rows, outputs.paths, self._units), len(rows))
+            lines = window_lines(self._site, rows, outputs.paths, self._units)
+            if len(spans):
+                lines += span_lines(self._site, spans, outputs.paths, self._units)
+            self._writer.write(lines, len(rows) + len(spans))
 
     def snapshot(self) -> Position:
         """Everything written so far, on disk."""

@@ -26,8 +26,8 @@ def note_step(outputs: ShardOutputs, seconds: float) -> None:
     """Count one step of a shard's engine."""
     shard = str(outputs.shard)
     _seconds.labels(shard).observe(seconds)
-    if len(outputs.windows):
-        _windows.labels(shard).inc(len(outputs.windows))
+    if written := len(outputs.windows) + len(outputs.spans):
+        _windows.labels(shard).inc(written)
     for change in outputs.conditions:
         _conditions.labels(shard, change.kind).inc()
     for rows in outputs.ledger:

@@ -51,9 +51,9 @@ from sinks.history import HistoryWriter
 from sinks.journal import Journal
 from sources.batch import shard_key
 from sources.kafka.kafka_bytewax import KafkaSource
+from sources.profile import PROFILES
 from sources.spool_bytewax import SpoolSource
 
-EPOCH_S = 1.0
 COMPILE_S = 300.0  # kernels that are not compiled yet take a minute on a fast machine
 API_SERVER = "BYTEWAX_DATAFLOW_API_ENABLED"
 NO_SEEDS = Seeds({})
@@ -119,7 +119,8 @@ def _source(
 ) -> Source:
     if plant.config.transport.kind == "kafka":
         return KafkaSource(plant, data, shards, stop, beat, clock)
-    return SpoolSource({shard: data.spool(shard) for shard in shards}, stop, beat)
+    folders = {shard: data.spool(shard) for shard in shards}
+    return SpoolSource(folders, stop, beat, plant.config.transport.profile)
 
 
 def flow() -> Dataflow:
@@ -147,7 +148,7 @@ def stop_on_signals() -> threading.Event:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one worker until SIGTERM. ANDON_EPOCH_S in the environment: seconds between snapshots instead of 1."""
+    """Run one worker until SIGTERM. ANDON_EPOCH_S in the environment: seconds between snapshots, not the profile's."""
     parser = argparse.ArgumentParser(prog="python -m flows.plant")
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
@@ -158,6 +159,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     name = f"flow-{options.worker}"
     set_up_logs(name)
     plant = load_plant(options.config)
+    epoch_s = PROFILES[plant.config.transport.profile].epoch_s
     data = DataFolder(options.data)
     data.open(plant.config.site.id, plant.config.transport.shards)
     gc.freeze()  # what is loaded by now stays: the collector need not look at it again and again
@@ -171,7 +173,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 pace = Pace()
                 cli_main(
                     plant_flow(plant, data, shards, stop, SystemClock(), name=name, seeds=seeds, pace=pace),
-                    epoch_interval=timedelta(seconds=float(os.environ.get("ANDON_EPOCH_S", EPOCH_S))),
+                    epoch_interval=timedelta(seconds=float(os.environ.get("ANDON_EPOCH_S", epoch_s))),
                     recovery_config=RecoveryConfig(store),
                 )
                 if not pace.stepped or stop.is_set():

@@ -6,8 +6,8 @@ depends on the log alone: any split into steps, a crash and a replay give the sa
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from typing import Any
 
@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from alarms.conditions import ConditionEngine
 from andon.conditions import ConditionChange
 from andon.config.models import Rule
-from andon.outputs import Figure, LedgerRows, ShardOutputs, WindowRows
+from andon.outputs import Figure, LedgerRows, ShardOutputs, SpanRows, WindowRows
 from andon.plant import PlantModel, SeriesSpec
 from andon.readings import NS_PER_MS, NS_PER_S, DeadLetters, Decoded, Event, Message, Readings, Reason, Status, Tick
 from andon.series import SeriesDictionary
-from andon.slots import Reference, SlotFiles
+from andon.slots import SlotFiles
+from detectors.ewma import EwmaDetector
 from detectors.robust import RobustDetector
 from flows.conflicts import ConflictWatch
 from flows.context import ProductionContext
@@ -30,17 +31,23 @@ from flows.figures import FigureBoard, figure_specs
 from flows.logclock import LogClock
 from flows.retention import JournalRetention
 from flows.revisions import Corrections
+from flows.spans import DeclaredSpans
+from flows.state import Root, StateFiles
 from flows.touched import Touched
+from flows.waveforms import with_figures
+from operators.classes import classify
 from operators.duplicates import AHEAD, CONFLICT, DUPLICATE, TOO_OLD, DuplicateFilter
-from operators.ledger import BAD, COUNTED, DEAD, LATE, Ledger
-from operators.ledger import DUPLICATE as LEDGER_DUPLICATE
+from operators.ledger import DEAD, Ledger
 from operators.windows import WindowOperator, WindowSpec
 from sinks.journal import Journal, Position
-from sources.decode import JsonDecoder
+from sources.decode import LogDecoder
+from sources.registry_files import SchemaFiles
 
-LAYOUT = 2
+LAYOUT = 3
+DETECTORS = ("", "robust", "ewma")  # as `SeriesSpec.detect` names them
+ROBUST, EWMA = 1, 2
 EVIDENCE_BEFORE_NS = 600 * NS_PER_S  # how much of the series before the crossing an alarm cites
-State = tuple[int, int, Position, Reference]  # layout, shard, journal position, slot
+State = tuple[int, int, Position, Root]  # layout, shard, journal position, cells; layout 2 had one file as its last
 
 
 class ShardEngine:
@@ -48,16 +55,21 @@ class ShardEngine:
 
     def __init__(self, plant: PlantModel, shard: int, journal: Journal, slots: SlotFiles) -> None:
         config = plant.config
-        self.plant, self.shard, self.journal, self._slots = plant, shard, journal, slots
+        self.plant, self.shard, self.journal, self._state = plant, shard, journal, StateFiles(slots)
+        self._beside = ThreadPoolExecutor(1, "journal")
+        self._kept: State | None = None  # the last snapshot, while nothing has come since
+        self._names = 0, b""  # of the dictionary, as the last snapshot wrote them: how many, a line each
         self.dictionary = SeriesDictionary(plant, shard)
-        self._decoder = JsonDecoder(self.dictionary, plant, shard)
+        self._decoder = LogDecoder(self.dictionary, plant, shard, SchemaFiles(slots.folder.parent / "schemas"))
         tumbling = [(size, size) for size in config.windows.sizes_s]
         spec = WindowSpec.of(config.windows.pane_s, [*tumbling, *config.windows.hopping_s])
         self._windows = WindowOperator(spec, config.time.lateness_s, config.time.idle_s)
         self._duplicates = DuplicateFilter(config.time.correct_for_h * 3600.0, journal.known)
         self._corrections = Corrections(spec, journal)
+        self._spans = DeclaredSpans(plant, spec.pane_ns, journal)
         self._figures = FigureBoard(figure_specs(plant, shard), config.windows.figures_s, journal)
         self._detector = RobustDetector(256)
+        self._ewma = EwmaDetector(0)
         self._conditions = ConditionEngine(self._rules_for)
         self._conflicts = ConflictWatch(self.dictionary.spec)
         self._ledger = Ledger()
@@ -65,9 +77,10 @@ class ShardEngine:
         self._clock = LogClock()
         self._touched = Touched()
         self._retention = JournalRetention(
-            journal, config.retention.journal_d * 86_400, config.time.future_s, config.windows.longest_s
+            journal, config.retention.journal_d * 86_400, config.time.future_s, plant.longest_s
         )
-        self._detects: NDArray[np.bool_] = np.zeros(0, np.bool_)
+        self._detects: NDArray[np.uint8] = np.zeros(0, np.uint8)  # by series: 0, ROBUST or EWMA
+        self._any_detects = False
         self._paths: dict[int, tuple[str, str]] = {}
         self._last_too_old = (-1, 0)  # offset, rows of it; a message is never cut, so no snapshot needs it
         self._ticks = 0
@@ -76,9 +89,10 @@ class ShardEngine:
 
     def step(self, messages: Sequence[Message]) -> ShardOutputs:
         """Take messages in log order. A message that cannot be used becomes dead letters, never an error."""
-        decoded = self._decoder.decode(messages)
+        decoded = with_figures(self._decoder.decode(messages), self.dictionary)
         self._bind()
-        self._out = _Collected(dead=[decoded.dead])
+        self._out, self._kept = _Collected(dead=[decoded.dead]), None
+        self._out.rebirths = decoded.rebirths
         begin, dead_begin = 0, 0
         for tick in decoded.ticks:
             self._rows(decoded, begin, tick.at_row)
@@ -93,14 +107,18 @@ class ShardEngine:
     @property
     def newest_ns(self) -> int:
         """Newest event time of any series, ns; 0 before the first reading."""
-        seen = self._windows.newest_ns[self._windows.seen > 0]
-        return int(seen.max()) if len(seen) else 0
+        return self._windows.latest_ns
+
+    @property
+    def state_bytes(self) -> int:
+        """Size of the last snapshot, bytes."""
+        return self._state.nbytes
 
     def set_aside(self, message: Message) -> ShardOutputs:
         """Make a message that failed before a dead letter, without touching any other state."""
         one = np.array([message.offset], np.int64), np.zeros(1, np.int32), np.array([message.received_ns], np.int64)
         dead = DeadLetters(*one, np.array([Reason.poison], np.uint8), np.array([-1], np.int32), (message.body,))
-        self._out = _Collected(dead=[dead])
+        self._out, self._kept = _Collected(dead=[dead]), None
         self._count_dead(dead, 0, 1)
         return self._outputs([message])
 
@@ -108,20 +126,31 @@ class ShardEngine:
         """Give every series that the decoder saw for the first time its place in all operators."""
         if self._windows.count == len(self.dictionary):
             return
-        fresh = self.dictionary.specs[self._windows.count :]
-        for series, spec in enumerate(fresh, self._windows.count):
-            self._windows.bind(emits=spec.kind == "number")
+        known = self._windows.count
+        fresh = self.dictionary.specs[known:]
+        self._windows.bind_all([spec.kind == "number" for spec in fresh])
+        for series, spec in enumerate(fresh, known):
             self._duplicates.bind()
             self._conditions.bind(series, spec)
             self._figures.bind(series, spec.asset, spec.tag)
-        self._detector.grow(len(self.dictionary))
+            self._spans.bind(series, spec)
+        self._set_detects(fresh)
         self._touched.bind([spec.kind in ("state", "boolean") for spec in fresh])
         self._retention.bind(len(fresh))
-        self._detects = np.concatenate([self._detects, [spec.detect for spec in fresh]])
-        self._paths = self._all_paths()  # a new one: outputs in flight keep the old
+        self._name(fresh)
 
-    def _all_paths(self) -> dict[int, tuple[str, str]]:
-        return {series: (spec.asset, spec.tag) for series, spec in enumerate(self.dictionary.specs)}
+    def _name(self, fresh: Sequence[SeriesSpec]) -> None:
+        """Paths of the next series ids. Outputs in flight share the dictionary: it only ever grows."""
+        self._paths.update(enumerate(((spec.asset, spec.tag) for spec in fresh), len(self._paths)))
+
+    def _set_detects(self, fresh: Sequence[SeriesSpec]) -> None:
+        """Which detector scores the next series ids."""
+        detects = np.array([DETECTORS.index(spec.detect) for spec in fresh], np.uint8)
+        self._detects = np.concatenate([self._detects, detects])
+        self._any_detects = bool(self._detects.any())
+        self._detector.grow(len(self._detects))
+        if self._ewma.nbytes or (detects == EWMA).any():
+            self._ewma.grow(len(self._detects))
 
     def _rules_for(self, spec: SeriesSpec) -> Sequence[Rule]:
         """A series that left the configuration has no rules: it would only ever be stale."""
@@ -140,21 +169,24 @@ class ShardEngine:
         received_ns = self._clock.received(rows.received_ns)
         windows, closed_ns = self._windows.step(rows.time_ns, rows.series, rows.value, usable, score, received_ns)
         self._out.windows.append(windows)
-        late = usable & (rows.time_ns < closed_ns)
-        self._count(rows, verdict, usable, late)
-        if (verdict == TOO_OLD).any():
+        if self._spans.any:
+            self._spans.add(rows.time_ns, rows.series, rows.value, usable)
+        classes = classify(verdict, usable, rows.time_ns, closed_ns)
+        self._ledger.add(rows.series, rows.time_ns, classes.of, classes.conflict)
+        late, self._watermark_ns = classes.late, max(self._watermark_ns, classes.newest_ns)
+        if classes.dead:
             self._out.dead.append(self._too_old(rows.rows(verdict == TOO_OLD)))
-        accepted = (verdict != DUPLICATE) & (verdict != TOO_OLD)
-        if not accepted.all():
+        if classes.dead or classes.duplicates:
+            accepted = (verdict != DUPLICATE) & (verdict != TOO_OLD)
             rows, score, closed_ns = rows.rows(accepted), score[accepted], closed_ns[accepted]
             late, verdict = late[accepted], verdict[accepted]
         self.journal.append(rows, closed_ns, self._ticks)
-        if (clashes := verdict == CONFLICT).any():
-            self._conflicts.note(self._by_the_clock(rows.rows(clashes)))
-        if late.any():
+        if classes.conflicts:
+            self._conflicts.note(self._by_the_clock(rows.rows(verdict == CONFLICT)))
+        if classes.lates:
             self._corrections.note(rows.series[late], rows.time_ns[late], closed_ns[late])
             self._figures.note_late(rows.series[late], rows.time_ns[late])
-        self._touched.add(rows, score, verdict == AHEAD)
+        self._touched.add(rows, score, verdict)
         self._out.readings += len(rows)
         changes = self._conditions.step(self._by_the_clock(rows), score)
         self._out.changes += [self._with_evidence(change) for change in changes]
@@ -168,20 +200,15 @@ class ShardEngine:
     def _score(self, rows: Readings, live: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Anomaly score of rows that move a scored series forward, NaN for all others."""
         score = np.full(len(rows), np.nan)
-        scored = np.flatnonzero(live & self._detects[rows.series])
+        if not self._any_detects:
+            return score
+        by = np.where(live, self._detects[rows.series], np.uint8(0))
+        scored = np.flatnonzero(by == ROBUST)
         if len(scored):
             score[scored] = self._detector.step(rows.series[scored], rows.time_ns[scored], rows.value[scored])
+        if self._ewma.nbytes:
+            self._ewma.step_some(rows.series, rows.time_ns, rows.value, by, EWMA, score)
         return score
-
-    def _count(
-        self, rows: Readings, verdict: NDArray[np.uint8], usable: NDArray[np.bool_], late: NDArray[np.bool_]
-    ) -> None:
-        classes = np.where(late, LATE, COUNTED).astype(np.uint8)
-        classes[~usable] = BAD
-        classes[verdict == DUPLICATE] = LEDGER_DUPLICATE
-        classes[verdict == TOO_OLD] = DEAD
-        conflict = ((verdict == CONFLICT) & usable).astype(np.uint8)
-        self._ledger.add(rows.series, rows.time_ns, classes, conflict)
 
     def _count_dead(self, dead: DeadLetters, begin: int, end: int) -> None:
         if begin < end:
@@ -217,6 +244,8 @@ class ShardEngine:
         out, passed_ns = self._out, self._clock.tick(tick)
         out.windows.append(self._windows.tick(passed_ns))
         out.windows.append(self._corrections.take())
+        if self._spans.any:
+            out.spans.append(self._spans.tick(self._windows.closed_ns))
         out.figures += self._figures.tick(
             self._ticks, self._windows.newest_ns, self._windows.closed_ns, self._windows.seen
         )
@@ -242,7 +271,6 @@ class ShardEngine:
 
     def _outputs(self, messages: Sequence[Message]) -> ShardOutputs:
         out = self._out
-        self._watermark_ns = max(self._watermark_ns, self.newest_ns)
         return ShardOutputs(
             shard=self.shard,
             first_offset=messages[0].offset if messages else 0,
@@ -250,6 +278,7 @@ class ShardEngine:
             watermark_ns=self._watermark_ns,
             readings=out.readings,
             windows=_joined_windows(out.windows),
+            spans=SpanRows.joined(out.spans),
             figures=out.figures,
             latest=self._touched.take_latest(),
             states=self._touched.take_states(),
@@ -257,46 +286,63 @@ class ShardEngine:
             conditions=out.changes,
             dead=DeadLetters.joined(out.dead).in_log_order(),
             paths=self._paths,
+            rebirths=out.rebirths,
         )
 
     def snapshot(self) -> State:
         """Make the journal and all state durable; returns what the recovery store keeps."""
-        position = self.journal.flush()
-        parts = {name: part.snapshot() for name, part in self._parts().items()}
+        if self._kept is not None:
+            return self._kept
+        rows = self._beside.submit(self.journal.flush)  # two waits for the disk at the same time
+        parts = {name: part.snapshot() for name, part in self._parts().items() if name not in ("dictionary", "windows")}
+        known, names = self._names
+        if known < len(self.dictionary):
+            names += "".join(f"{spec.path}\n" for spec in self.dictionary.specs[known:]).encode()
+            self._names = len(self.dictionary), names
+        parts["dictionary"] = names
         parts["clock"] = self._clock.snapshot()
-        parts["engine"] = (self._ticks, self._watermark_ns, self._detects.tobytes())
-        # The slot is named with its hash by the recovery store, in a folder that only the service can write.
-        state = (LAYOUT, self.shard, position, self._slots.write(pickle.dumps(parts, protocol=5)))
+        parts["decoder"] = self._decoder.snapshot()
+        parts["spans"] = self._spans.snapshot()
+        parts["engine"] = (self._ticks, self._watermark_ns)
+        root = self._state.write(parts, {"windows": self._windows})
+        self._kept = (LAYOUT, self.shard, rows.result(), root)
         self._retention.remove()
-        return state
+        return self._kept
 
     def restore(self, state: State | None) -> None:
         """Go back to a snapshot; None starts a new log. ValueError for a layout that this version cannot read."""
         if state is None:
             self.journal.restore(None)
             return
-        layout, shard, position, reference = state
-        if (layout, shard) != (LAYOUT, self.shard):
+        layout, shard, position, named = state
+        if layout not in (2, LAYOUT) or shard != self.shard:
             raise ValueError(f"state of shard {shard}, layout {layout}; expected shard {self.shard}, layout {LAYOUT}")
         self.journal.restore(position)
-        parts: dict[str, Any] = pickle.loads(self._slots.read(reference))  # noqa: S301 - hash checked just now
+        if layout == LAYOUT:
+            parts = self._state.read(named, {"windows": self._windows})
+            parts["dictionary"] = parts["dictionary"].decode().splitlines()
+        else:
+            parts = self._state.read_layout_2(named)
         self.dictionary.restore(parts["dictionary"])
         self._conditions.restore(parts["conditions"], self.dictionary.specs)
         for name, part in self._parts().items():
-            if name not in ("dictionary", "conditions"):
+            if name not in ("dictionary", "conditions") and name in parts:  # an older version has fewer
                 part.restore(parts[name])
-        self._paths = self._all_paths()
+        self._name(self.dictionary.specs)
         for series, spec in enumerate(self.dictionary.specs):
             self._figures.bind(series, spec.asset, spec.tag)
         if "clock" in parts:  # state of a version before it had one goes on as from a first tick
             self._clock.restore(parts["clock"])
-        self._ticks, self._watermark_ns, detects = parts["engine"]
-        self._detects = np.frombuffer(detects, np.bool_).copy()
+        self._spans.restore(parts.get("spans"), self.dictionary.specs, self._windows.closed_ns)
+        if "decoder" in parts:  # formats with state of their own came later
+            self._decoder.restore(parts["decoder"])
+        self._ticks, self._watermark_ns = parts["engine"][:2]
+        self._set_detects(self.dictionary.specs)
 
     def _parts(self) -> dict[str, Any]:
         return {
             "dictionary": self.dictionary, "windows": self._windows, "duplicates": self._duplicates,
-            "corrections": self._corrections, "figures": self._figures, "detector": self._detector,
+            "corrections": self._corrections, "figures": self._figures, "detector": self._detector, "ewma": self._ewma,
             "conditions": self._conditions, "conflicts": self._conflicts, "ledger": self._ledger,
             "context": self._context, "touched": self._touched, "retention": self._retention,
         }  # fmt: skip
@@ -307,10 +353,12 @@ class _Collected:
 
     def __init__(self, dead: list[DeadLetters] | None = None) -> None:
         self.windows: list[WindowRows] = []
+        self.spans: list[SpanRows] = []
         self.figures: list[Figure] = []
         self.changes: list[ConditionChange] = []
         self.ledger: list[LedgerRows] = []
         self.dead: list[DeadLetters] = dead or []
+        self.rebirths: Sequence[tuple[str, str]] = ()
         self.readings = 0
 
 

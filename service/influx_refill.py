@@ -161,6 +161,10 @@ class Refill:
             for asset, tag in history.paths():
                 if any(history.windows(asset, tag, size, start_ns, end_ns, 1).start_ns for size in self._sizes_ns):
                     return True
+                if any(
+                    history.spans(asset, tag, one, start_ns, end_ns, 1) for one in self._encoder.declared((asset, tag))
+                ):
+                    return True
                 if any(time_ns >= start_ns for time_ns, _ in history.states(asset, tag, start_ns, end_ns, 1)):
                     return True
         return False
@@ -182,7 +186,11 @@ class Refill:
         series = self._ids.setdefault((asset, tag), len(self._ids))
         found = (history.windows(asset, tag, size_ns, start_ns, end_ns, MOST) for size_ns in self._sizes_ns)
         rows = (_rows(series, columns) for columns in found)
-        return b"".join(self._encoder.windows.encode(one, {series: (asset, tag)}) for one in rows)
+        lines = [self._encoder.windows.encode(one, {series: (asset, tag)}) for one in rows]
+        for window in self._encoder.declared((asset, tag)):
+            spans = history.spans(asset, tag, window, start_ns, end_ns, MOST, gone=True)
+            lines += [self._encoder.span((asset, tag), window, one) for one in spans if one.start_ns >= start_ns]
+        return b"".join(lines)
 
     def _states(self, history: HistoryReader, asset: str, tag: str, start_ns: int, end_ns: int) -> bytes:
         changes = history.states(asset, tag, start_ns, end_ns, MOST)

@@ -73,9 +73,11 @@ def refill(model: PlantModel, data: DataFolder, shard: int) -> Refill:
     """Where windows of a shard come from that left its queue at the cap."""
     windows = model.config.windows
     sizes = [*windows.sizes_s, *(size for size, _ in windows.hopping_s)]
-    series = [(one.asset, one.tag, one.unit) for one in model.series.values() if model.shard_of(one.asset) == shard]
+    mine = [one for one in model.series.values() if model.shard_of(one.asset) == shard]
+    series = [(one.asset, one.tag, one.unit) for one in mine]
+    declared = {(one.asset, one.tag): [window.id for window in model.windows_for(one)] for one in mine}
     history = HistoryReader([data.history_db(shard)])
-    return Refill(model.config.site.id, history, series, [round(size * NS_PER_S) for size in sizes])
+    return Refill(model.config.site.id, history, series, [round(size * NS_PER_S) for size in sizes], declared)
 
 
 class Pulse:

@@ -9,16 +9,23 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 import orjson
 
+from andon.config.declared import DeclaredWindow
 from andon.plant import PlantModel
 from andon.readings import NS_PER_MS, NS_PER_S, Message
 from andon.slots import SlotFiles
+from detectors.ewma import EwmaDetector
 from flows.influx import OutputEncoder
 from flows.shard import ShardEngine
 from simulators.truth import demo_plant
 from sinks.journal import Journal
+from sinks.journal_format import ROW, decode, encode
+from sources.kafka.gather import compile_kernels
 from sources.ticks import tick_body
+from sources.wire_arrow import arrow_message
+from sources.wire_sparkplug import Sent, Tag, birth, data, framed
 
 START_NS = 1_767_225_600 * NS_PER_S
 
@@ -26,7 +33,8 @@ START_NS = 1_767_225_600 * NS_PER_S
 def warm() -> float:
     """Run the demo plant's engine over a minute of readings; returns the seconds it took."""
     began = time.perf_counter()
-    plant = demo_plant()
+    compile_kernels()
+    plant = _with_windows(demo_plant())
     with tempfile.TemporaryDirectory() as name:
         for shard in range(plant.config.transport.shards):
             folder = Path(name) / str(shard)
@@ -35,7 +43,26 @@ def warm() -> float:
             outputs = engine.step(_messages(plant, shard))
             engine.snapshot()
             OutputEncoder(plant).encode(outputs)
+    _others()
     return time.perf_counter() - began
+
+
+def _others() -> None:
+    """Kernels that the demo plant has no need of."""
+    three = np.arange(3)
+    EwmaDetector(1).step(np.zeros(3, np.int32), three * NS_PER_S, np.zeros(3))
+    for most in (2**8, 2**16, 2**32):  # each width of a column
+        decode(encode({name: (three * (most - 1) // 2).astype(ROW[name]) for name in ROW.names or ()}))
+
+
+def _with_windows(plant: PlantModel) -> PlantModel:
+    """The plant with a declared window of each kind, which the demo does without."""
+    common = {"template": plant.config.template[0].name, "statistics": ("count", "time_weighted_mean")}
+    windows = (
+        DeclaredWindow(id="hopping", kind="hopping", size_s=60.0, hop_s=30.0, **common),
+        DeclaredWindow(id="session", kind="session", gap_s=30.0, **common),
+    )
+    return PlantModel(plant.config.model_copy(update={"window": windows}), plant.pins)
 
 
 def _messages(plant: PlantModel, shard: int) -> list[Message]:
@@ -48,7 +75,22 @@ def _messages(plant: PlantModel, shard: int) -> list[Message]:
                 row = {"ts": at // NS_PER_MS, "asset": spec.asset, "tag": spec.tag, "value": second % 2}
                 messages.append(Message(len(messages) + 1, now_ns, orjson.dumps(row)))
         messages.append(Message(len(messages) + 1, now_ns, tick_body(now_ns)))
+    messages.append(Message(len(messages) + 1, START_NS + 120 * NS_PER_S, bytes(5)))  # framed, of an unknown schema
+    for body in _other_formats(plant, shard):
+        messages.append(Message(len(messages) + 1, START_NS + 120 * NS_PER_S, body))
     return messages
+
+
+def _other_formats(plant: PlantModel, shard: int) -> list[bytes]:
+    """A message of each format beside JSON."""
+    at_ms = (START_NS + 120 * NS_PER_S) // NS_PER_MS
+    spec = next(spec for spec in plant.series.values() if plant.shard_of(spec.asset) == shard)
+    reading = {"ts": at_ms, "asset": spec.asset, "tag": spec.tag, "value": 1.0}
+    return [
+        arrow_message([reading]),
+        framed("NBIRTH", "warm", "node", birth([Sent(Tag("x", 1), 1.0), Sent(Tag("y"), 1.0)], at_ms, 0)),
+        framed("NDATA", "warm", "node", data([Sent(Tag("x", 1), 1.0)], at_ms, 1)),
+    ]
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from typing import Any
 import orjson
 from prometheus_client import Counter
 
-from andon.outputs import Figure, Latest, LedgerRows, ShardOutputs, StateChanges, WindowRows
+from andon.outputs import Figure, Latest, LedgerRows, ShardOutputs, SpanRows, StateChanges, WindowRows
 from sinks.history_reader import BUSY_TIMEOUT_S, HistoryReader
 
 __all__ = ["HistoryReader", "HistoryWriter"]
@@ -35,6 +35,10 @@ create table if not exists "window" (
     series integer not null, size_ns integer not null, start_ns integer not null, revision integer not null,
     count integer not null, minimum real, maximum real, mean real, std real, first real, last real, score real,
     primary key (series, size_ns, start_ns)) without rowid;
+create table if not exists span (
+    series integer not null, name text not null, start_ns integer not null, end_ns integer not null,
+    revision integer not null, count integer not null, statistics text not null,
+    primary key (series, name, start_ns)) without rowid;
 create table if not exists figure (
     asset text not null, tag text not null, kind text not null, start_ns integer not null, end_ns integer not null,
     revision integer not null, final integer not null, offset integer not null, parts text not null,
@@ -59,6 +63,11 @@ insert into "window" values (?,?,?,?,?,?,?,?,?,?,?,?) on conflict do update set
     score = coalesce(excluded.score, score) -- a correction has none: scores belong to the order in which rows came
 where excluded.revision > revision
 """
+_SPAN = """
+insert into span values (?,?,?,?,?,?,?) on conflict do update set
+    end_ns = excluded.end_ns, revision = excluded.revision, count = excluded.count, statistics = excluded.statistics
+where excluded.revision >= revision
+"""
 _FIGURE = """
 insert into figure values (?,?,?,?,?,?,?,?,?) on conflict do update set
     end_ns = excluded.end_ns, revision = excluded.revision, final = excluded.final, offset = excluded.offset,
@@ -82,6 +91,7 @@ insert into ledger values (?,?,?,?,?,?,?,?,?,?) on conflict do update set
 where excluded.as_of > as_of
 """
 _OLD_WINDOWS = 'delete from "window" where series = ? and size_ns = ? and start_ns <= ?'
+_OLD_SPANS = "delete from span where series = ? and end_ns <= ?"
 _OLD_FIGURES = "delete from figure where kind = ? and end_ns <= ? and final = 1"
 _OLD_ROWS = (
     "delete from ledger where series = :series and hour_ns <= :before - 3600000000000",
@@ -112,25 +122,34 @@ class HistoryWriter:
         self._ids: dict[tuple[str, str], int] = {
             (asset, tag): key for key, asset, tag in self._db.execute("select id, asset, tag from series")
         }
+        self._bound: dict[int, int] = {}  # those by the shard's series ids
 
     def write(self, outputs: ShardOutputs) -> None:
         """Store one step's outputs in one transaction; the same outputs again change nothing.
 
         Raises sqlite3.Error with nothing stored when the disk is full or the file damaged; the caller may try again.
         """
-        known = dict(self._ids)
+        known, bound = len(self._ids), len(self._bound)
         try:
             with _transaction(self._db):
                 self._write(outputs)
         except BaseException:
-            self._ids = known  # ids of series whose insert was rolled back are not valid
+            for path in list(self._ids)[known:]:  # ids of series whose insert was rolled back are not valid
+                del self._ids[path]
+            for series in list(self._bound)[bound:]:
+                del self._bound[series]
             raise
 
     def _write(self, outputs: ShardOutputs) -> None:
         offset, paths = outputs.last_offset, outputs.paths
-        ids = {series: self._id(path) for series, path in paths.items()}
-        ids[-1] = self._id(UNREADABLE) if any(-1 in rows.series for rows in outputs.ledger) else 0
+        ids = self._bound
+        if len(ids) < len(paths):  # a series id of a shard stays what it is
+            ids.update({series: self._id(path) for series, path in paths.items() if series not in ids})
+        if any(-1 in rows.series for rows in outputs.ledger):
+            ids = ids | {-1: self._id(UNREADABLE)}
         self._many(_WINDOW, "window", _window_rows(outputs.windows, ids))
+        if len(outputs.spans):
+            self._many(_SPAN, "span", _span_rows(outputs.spans, ids))
         self._many(_FIGURE, "figure", (_figure_row(figure, offset) for figure in outputs.figures))
         if outputs.latest is not None:
             self._many(_LATEST, "latest", _latest_rows(outputs.latest, ids, offset))
@@ -165,6 +184,7 @@ class HistoryWriter:
             for series in self._ids.values():
                 for statement in _OLD_ROWS:
                     gone += self._db.execute(statement, {"series": series, "before": before_ns}).rowcount
+                gone += self._db.execute(_OLD_SPANS, (series, before_ns)).rowcount
                 for size_ns in self._sizes(series):
                     gone += self._db.execute(_OLD_WINDOWS, (series, size_ns, before_ns - size_ns)).rowcount
         return gone
@@ -203,6 +223,11 @@ def _window_rows(rows: WindowRows, ids: dict[int, int]) -> Iterator[tuple[Any, .
         rows.mean.tolist(), rows.std.tolist(), rows.first.tolist(), rows.last.tolist(), rows.score.tolist(),
         strict=True,
     )  # fmt: skip
+
+
+def _span_rows(rows: SpanRows, ids: dict[int, int]) -> Iterator[tuple[Any, ...]]:
+    for series, *row, told in rows.each():
+        yield (ids[series], *row, orjson.dumps(told).decode())
 
 
 def _figure_row(figure: Figure, offset: int) -> tuple[Any, ...]:

@@ -6,7 +6,7 @@ Files are opened read-only; one that is not there yet reads as empty. Every call
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -18,6 +18,7 @@ from andon.outputs import Figure
 from andon.readings import NS_PER_S
 
 BUSY_TIMEOUT_S = 10.0
+_HAS_SPANS = "select 1 from sqlite_master where type = 'table' and name = 'span'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,20 @@ class WindowColumns:
     first: list[float | None]
     last: list[float | None]
     score: list[float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredRow:
+    """A closed declared window of a series: those of its statistics that are known, by name.
+
+    A session that late rows took away has a count of 0 and none.
+    """
+
+    start_ns: int
+    end_ns: int
+    revision: int
+    count: int
+    statistics: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +133,25 @@ class HistoryReader:
             (asset, tag),
         )
         return sorted(row[0] for row in rows)
+
+    def spans(
+        self, asset: str, tag: str, window: str, start_ns: int, end_ns: int, limit: int = 5000, *, gone: bool = False
+    ) -> list[DeclaredRow]:
+        """The newest `limit` windows of a [[window]] that overlap [start_ns, end_ns), in order of start.
+
+        gone: sessions that late rows took away too.
+        """
+        if not any(file.rows(_HAS_SPANS) for file in self._files):
+            return []  # written by a version before there were any
+        rows = self._all(
+            """select start_ns, end_ns, revision, count, statistics from span
+               where series = (select id from series where asset = ? and tag = ?) and name = ?
+               and start_ns < ? and end_ns > ? and (? or count > 0 or statistics <> '{}')
+               order by start_ns desc limit ?""",
+            (asset, tag, window, end_ns, start_ns, gone, limit),
+        )
+        newest = sorted(rows)[-limit:]
+        return [DeclaredRow(row[0], row[1], row[2], row[3], orjson.loads(row[4])) for row in newest]
 
     def figures(
         self, kind: str, start_ns: int, end_ns: int, asset: str | None = None, limit: int = 5000

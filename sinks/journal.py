@@ -3,8 +3,9 @@
 It is what evidence cites, what late rows are corrected from, and what a rule is tried on. A row's number is its
 place in the log of accepted readings, so it is the same however the log was cut and however often it was replayed.
 
-Files of journal/<shard>/: `<n>.open.arrow` takes one record batch a flush; when it is full it is written again as
-`<n>.arrow`, whole and compressed, and its SHA-256 goes into `manifest.jsonl`. `restore` goes back to the position
+Files of journal/<shard>/: `<n>.open.arrow` takes one stream a flush (journal_format.py); when it is full it becomes
+`<n>.arrow`, written again and compressed where its flushes were small, and its SHA-256 goes into `manifest.jsonl`.
+`restore` goes back to the position
 that a snapshot names, so a replay appends the same rows again.
 """
 
@@ -15,29 +16,19 @@ import os
 from collections import OrderedDict
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import orjson
-import pyarrow as pa
-import pyarrow.ipc
 from numpy.typing import NDArray
 
 from andon.errors import SourceError
 from andon.readings import F64, I32, I64, U8, Readings, Status
+from sinks.journal_format import ROW, Columns, Rows, decode, encode, encode_plain
 
 SEGMENT_ROWS = 131_072
 CACHED_SEGMENTS = 6
 UNKNOWN, SAME, OTHER = 1, 2, 3  # verdicts of `known`, the numbers of operators.duplicates
-ROW = np.dtype(
-    [
-        ("time_ns", "i8"), ("series", "i4"), ("value", "f8"), ("status", "u1"), ("offset", "i8"),
-        ("received_ns", "i8"), ("closed_ns", "i8"), ("tick", "i8"),
-    ]
-)  # fmt: skip
-SCHEMA = pa.schema([(name, pa.from_numpy_dtype(ROW[name])) for name in ROW.names or ()])
-Rows = NDArray[Any]  # of ROW
-LARGE_BATCH = 2_048  # rows a batch from which an open file is good enough to be kept as it is
+LARGE_BATCH = 2_048  # rows a flush from which an open file is good enough to be kept as it is
 Position = tuple[int, int, int]  # segment number, rows in it, rows in all
 
 
@@ -69,6 +60,7 @@ class Journal:
         self._used = 0
         self._flushed = 0
         self._batches = 0  # in the open file
+        self._digest = hashlib.sha256()  # of the open file
         self._segment = self._sealed[-1].segment + 1 if self._sealed else 0
         self._first_row = self._sealed[-1].first_row + self._sealed[-1].rows if self._sealed else 0
         self._file: int | None = None
@@ -96,7 +88,7 @@ class Journal:
         """Make every row durable and say where the journal stands."""
         if self._flushed < self._used:
             fresh = self._open.part(self._flushed, self._used)
-            self._write(_arrow_bytes(fresh, "lz4", with_schema=self._flushed == 0))
+            self._write(encode(fresh))
             self._flushed = self._used
             self._batches += 1
         if self._used >= self._segment_rows:
@@ -123,10 +115,13 @@ class Journal:
             column[:used] = rows[name]
         self._used = self._flushed = used
         self._batches = 1 if used else 0
+        self._digest = hashlib.sha256()
         opened = self._open_path(segment)
         if used:  # what came after the position must not stay in the file
             # As a whole, and before anything goes: a kill or a full disk here must leave the rows where they are.
-            _write_file(opened, _arrow_bytes(self._open.part(0, used), "lz4", with_schema=True))
+            data = encode(self._open.part(0, used))
+            self._digest.update(data)
+            _write_file(opened, data)
             self._file = os.open(opened, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         kept = [one for one in self._sealed if one.segment < segment]
         if kept != self._sealed:
@@ -197,6 +192,7 @@ class Journal:
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             _sync_folder(self.folder)
         _write_all(self._file, data)
+        self._digest.update(data)
         os.fdatasync(self._file)
 
     def _seal(self) -> None:
@@ -205,11 +201,12 @@ class Journal:
         opened, path = self._open_path(self._segment), self.folder / f"{self._segment:08}.arrow"
         self._close()
         if self._used >= LARGE_BATCH * self._batches:
-            data = opened.read_bytes()
+            digest = self._digest.hexdigest()
             opened.rename(path)
             _sync_folder(self.folder)
         else:
-            data = _arrow_bytes(rows, "zstd", with_schema=True)
+            data = encode_plain(rows)
+            digest = hashlib.sha256(data).hexdigest()
             _write_file(path, data)
         line = Sealed(
             segment=self._segment,
@@ -218,7 +215,7 @@ class Journal:
             min_ns=int(rows["time_ns"].min()),
             max_ns=int(rows["time_ns"].max()),
             max_received_ns=int(rows["received_ns"].max()),
-            sha256=hashlib.sha256(data).hexdigest(),
+            sha256=digest,
             previous=self._sealed[-1].sha256 if self._sealed else "",
         )
         self._sealed.append(line)
@@ -230,12 +227,13 @@ class Journal:
         self._segment += 1
         self._first_row += self._used
         self._used = self._flushed = self._batches = 0
+        self._digest = hashlib.sha256()
 
     def _sorted(self, segment: int) -> Rows:
         """A sealed segment by series, then time, ties in log order; the last few stay in memory."""
         rows = self._cache.get(segment)
         if rows is None:
-            rows = _read_arrow(self.folder / f"{segment:08}.arrow")
+            rows = decode((self.folder / f"{segment:08}.arrow").read_bytes())
             rows = rows[np.lexsort((rows["time_ns"], rows["series"]))]
             self._cache[segment] = rows
             if len(self._cache) > CACHED_SEGMENTS:
@@ -253,7 +251,7 @@ class Journal:
     def _rows_of(self, segment: int, count: int) -> Rows:
         for path in (self.folder / f"{segment:08}.arrow", self._open_path(segment)):
             if path.exists():
-                return _read_arrow(path)[:count]
+                return decode(path.read_bytes())[:count]
         return np.zeros(0, ROW)
 
     def _open_path(self, segment: int) -> Path:
@@ -322,7 +320,7 @@ def _compare(rows: Rows, series: I32, time_ns: I64, value: F64, verdict: U8) -> 
         verdict[at] = SAME if same else OTHER
 
 
-def _rows_at(columns: dict[str, NDArray[Any]], index: NDArray[np.intp]) -> Rows:
+def _rows_at(columns: Columns, index: NDArray[np.intp]) -> Rows:
     """Some rows of columns as records."""
     rows = np.empty(len(index), ROW)
     for name, column in columns.items():
@@ -334,7 +332,7 @@ class _Columns:
     """Growing columns: an append is eight plain copies, half the cost of filling records."""
 
     def __init__(self, capacity: int) -> None:
-        self.columns = {name: np.empty(capacity, ROW[name]) for name in SCHEMA.names}
+        self.columns = {name: np.empty(capacity, ROW[name]) for name in ROW.names or ()}
 
     def reserve(self, capacity: int) -> None:
         """Make room for so many rows."""
@@ -343,38 +341,9 @@ class _Columns:
             more = max(capacity, 2 * held)
             self.columns = {name: np.resize(column, more) for name, column in self.columns.items()}
 
-    def part(self, begin: int, end: int) -> dict[str, NDArray[Any]]:
+    def part(self, begin: int, end: int) -> Columns:
         """Views of some rows."""
         return {name: column[begin:end] for name, column in self.columns.items()}
-
-
-def _arrow_bytes(columns: dict[str, NDArray[Any]], compression: str, *, with_schema: bool) -> bytes:
-    """Columns as one compressed Arrow record batch; the stream's schema message goes before the first."""
-    batch = pa.record_batch(list(columns.values()), schema=SCHEMA)
-    sink = pa.BufferOutputStream()
-    writer = pa.ipc.new_stream(sink, SCHEMA, options=pa.ipc.IpcWriteOptions(compression=compression))
-    writer.write_batch(batch)
-    data: bytes = sink.getvalue().to_pybytes()  # without end-of-stream: more batches may follow
-    return data if with_schema else data[len(_HEAD) :]
-
-
-_HEAD = SCHEMA.serialize().to_pybytes()
-
-
-def _read_arrow(path: Path) -> Rows:
-    """All whole record batches of a file; a torn tail is left out."""
-    parts = []
-    with pa.ipc.open_stream(path.read_bytes()) as reader:
-        while True:
-            try:
-                batch = reader.read_next_batch()
-            except (StopIteration, pa.ArrowInvalid, OSError):
-                break
-            rows = np.zeros(batch.num_rows, ROW)
-            for name in SCHEMA.names:
-                rows[name] = batch.column(name).to_numpy()
-            parts.append(rows)
-    return np.concatenate(parts) if parts else np.zeros(0, ROW)
 
 
 def _write_file(path: Path, data: bytes) -> None:

@@ -15,24 +15,26 @@ from pathlib import Path
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from sources.batch import MAX_BYTES, MAX_MESSAGES, Batch, shard_key
+from sources.profile import PROFILES, Profile
 from sources.spool import SpoolReader
 
 __all__ = ["Batch", "SpoolPartition", "SpoolSource", "shard_key"]
 
-BUSY_POLL_S = 0.005
-IDLE_POLL_S = 0.05
 KEPT_SNAPSHOTS = 6  # Bytewax may resume an epoch or more before its newest snapshot
 
 
 class SpoolPartition(StatefulSourcePartition[tuple[str, Batch], int]):
     """One shard. The state is the offset of the last message given out."""
 
-    def __init__(self, folder: Path, shard: int, after: int, stop: threading.Event, beat: Callable[[], None]) -> None:
+    def __init__(
+        self, folder: Path, shard: int, after: int, stop: threading.Event, beat: Callable[[], None],
+        profile: Profile = PROFILES["balanced"],
+    ) -> None:  # fmt: skip
         self._shard = shard
         self._reader = SpoolReader(folder, shard, after)
         self._after = after
         self._stop = stop
-        self._beat = beat
+        self._beat, self._profile = beat, profile
         self._awake: datetime | None = None
         self._idle = 0
         self._snapshots: deque[int] = deque(maxlen=KEPT_SNAPSHOTS)
@@ -45,7 +47,7 @@ class SpoolPartition(StatefulSourcePartition[tuple[str, Batch], int]):
         messages = self._reader.read(MAX_MESSAGES, MAX_BYTES)
         if not messages:
             self._idle += 1
-            pause_s = min(BUSY_POLL_S * self._idle, IDLE_POLL_S)
+            pause_s = min(self._profile.spool_busy_s * self._idle, self._profile.spool_idle_s)
             self._awake = datetime.now(UTC) + timedelta(seconds=pause_s)
             return []
         self._idle, self._awake = 0, None
@@ -53,7 +55,7 @@ class SpoolPartition(StatefulSourcePartition[tuple[str, Batch], int]):
         return [(shard_key(self._shard), Batch(self._shard, messages))]
 
     def next_awake(self) -> datetime | None:
-        """Soon while there is something, after 5 to 50 ms while there is nothing."""
+        """Soon while there is something, as the profile says while there is nothing."""
         return self._awake
 
     def snapshot(self) -> int:
@@ -72,13 +74,16 @@ class SpoolSource(FixedPartitionedSource[tuple[str, Batch], int]):
     """All shards of one flow process.
 
     folders: spool folder by shard; stop: set it to drain and end; beat: called at every poll, for the watchdog that
-    restarts a flow which a clock step has put to sleep.
+    restarts a flow which a clock step has put to sleep. profile: of [transport].
     """
 
-    def __init__(self, folders: Mapping[int, Path], stop: threading.Event, beat: Callable[[], None]) -> None:
+    def __init__(
+        self, folders: Mapping[int, Path], stop: threading.Event, beat: Callable[[], None], profile: str = "balanced"
+    ) -> None:
         self._folders = {shard_key(shard): (shard, folder) for shard, folder in folders.items()}
         self._stop = stop
         self._beat = beat
+        self._profile = PROFILES[profile]
 
     def list_parts(self) -> list[str]:
         """One partition a shard."""
@@ -87,4 +92,4 @@ class SpoolSource(FixedPartitionedSource[tuple[str, Batch], int]):
     def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> SpoolPartition:
         """Resume after the stored offset, or from the beginning."""
         shard, folder = self._folders[for_part]
-        return SpoolPartition(folder, shard, resume_state or 0, self._stop, self._beat)
+        return SpoolPartition(folder, shard, resume_state or 0, self._stop, self._beat, self._profile)

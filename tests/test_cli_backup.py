@@ -58,7 +58,8 @@ def filled(site: DataFolder) -> DataFolder:
             spool.append(bodies(begin, begin + 999))
     site.recovery(0, 0).mkdir(parents=True)
     init_db_dir(site.recovery(0, 0), 1)
-    SlotFiles(site.slots(0)).write(b"state" * 1000)
+    slots = SlotFiles(site.slots(0))
+    slots.commit([slots.put(b"state" * 1000)[0]])
     for path in (site.history_db(0), site.dead_letters_db(0)):
         with closing(sqlite3.connect(path)) as db:
             db.execute("pragma journal_mode=wal")
@@ -77,7 +78,7 @@ def test_backup_and_restore_bring_everything_back(andon: Terminal, filled: DataF
     assert answer["files"] > 8
     manifest = read_backup(Path("b"))
     names = {entry.path for entry in manifest.files}
-    assert {"instance.json", "records/records.db", "journal/0/0.open.arrow", "state/0/slots/0.slot"} <= names
+    assert {"instance.json", "records/records.db", "journal/0/0.open.arrow", "state/0/slots/cells.slot"} <= names
     assert not [name for name in names if name.endswith(("-wal", "-shm", "lock")) or "alive" in name]
     assert audit_actions(filled) == ["backup"]
 
@@ -90,7 +91,7 @@ def test_backup_and_restore_bring_everything_back(andon: Terminal, filled: DataF
         assert everything(spool) == bodies(1, 20_000)
     with closing(sqlite3.connect(restored.history_db(0))) as db:
         assert db.execute("select x from t").fetchall() == [(1,)]
-    assert (restored.slots(0) / "0.slot").read_bytes() == b"state" * 1000
+    assert (restored.slots(0) / "cells.slot").read_bytes() == b"state" * 1000
     # the backup's own audit record came after the copy was made
     assert audit_actions(restored) == ["restore"]
     assert not Path("data.restoring").exists()

@@ -79,6 +79,7 @@ class Flow:
 
 @pytest.mark.crash
 @pytest.mark.slow
+@pytest.mark.timeout(300)  # eight starts of a process
 def test_kills_and_stops_lose_and_double_nothing(kafka, tmp_path):
     rng, topic = random.Random(3), new_topic(kafka.bootstrap, 2, stamps="producer")
     flow, sent = Flow(tmp_path, kafka.bootstrap, topic), {0: [], 1: []}

@@ -18,14 +18,15 @@ RESULTS = Path(__file__).parent.parent / "docs" / "results"
 SCHEMA = json.loads((RESULTS / "chaos.schema.json").read_text())
 FILES = sorted(RESULTS.glob("chaos-*.json"))
 OUTAGES = RESULTS / "outages.json"
+BENCH = RESULTS / "bench.json"
 TYPES: dict[str, type | tuple[type, ...]] = {
     "object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "boolean": bool,
 }  # fmt: skip
 
 
-def faults(value: Any, schema: dict[str, Any], at: str = "") -> list[str]:
-    """What of a value is not as the schema says; the few words of JSON Schema that ours use, with the same $defs."""
-    schema = {**SCHEMA["$defs"].get(schema.get("$ref", "").rpartition("/")[2], {}), **schema}
+def faults(value: Any, schema: dict[str, Any], at: str = "", defs: dict[str, Any] = SCHEMA["$defs"]) -> list[str]:
+    """What of a value is not as the schema says; the few words of JSON Schema that ours use. defs: its $defs."""
+    schema = {**defs.get(schema.get("$ref", "").rpartition("/")[2], {}), **schema}
     kind = schema.get("type")
     if kind and (not isinstance(value, TYPES[kind]) or (isinstance(value, bool) and kind != "boolean")):
         return [f"{at}: {value!r} is no {kind}"]
@@ -40,13 +41,13 @@ def faults(value: Any, schema: dict[str, Any], at: str = "") -> list[str]:
         found.append(f"{at}: {value!r}")
     if isinstance(value, list):
         for number, one in enumerate(value):
-            found += faults(one, schema.get("items", {}), f"{at}[{number}]")
+            found += faults(one, schema.get("items", {}), f"{at}[{number}]", defs)
     if isinstance(value, dict):
         known, more = schema.get("properties", {}), schema.get("additionalProperties", True)
         found += [f"{at}: {name} is missing" for name in schema.get("required", []) if name not in value]
         for name, one in value.items():
             if name in known or isinstance(more, dict):
-                found += faults(one, known.get(name, more), f"{at}.{name}")
+                found += faults(one, known.get(name, more), f"{at}.{name}", defs)
             elif not more:
                 found.append(f"{at}: {name} is not known")
     return found
@@ -73,6 +74,20 @@ def test_committed_outages():
     assert (told["lost"], told["doubled"], told["changed"], told["faults"]) == (0, 0, 0, [])
     assert (told["broker_away"]["times"], told["broker_away"]["longest_s"], told["influx_hung_s"]) == (100, 120, 600)
     assert told["compared"]["InfluxDB windows"] == told["compared"]["windows"] > 1_000
+
+
+@pytest.mark.skipif(not BENCH.exists(), reason="no run of make bench has been written yet")
+def test_committed_benchmark():
+    told, schema = json.loads(BENCH.read_text()), json.loads((RESULTS / "bench.schema.json").read_text())
+    assert faults(told, schema, defs=schema["$defs"]) == []
+    assert told["workload"]["repeat"] >= 3
+    costs = {name: one["cpu_s_per_million"] for name, one in told["contenders"].items()}
+    assert all(len(one["runs"]) >= 3 and costs[name] == min(one["runs"]) for name, one in told["contenders"].items())
+    assert told["ratios"]["gather_flow_vs_consume"] == pytest.approx(
+        costs["gather_flow"] / costs["raw_consume"], rel=0.01
+    )
+    unexplained = [name for name, value in told["ratios"].items() if value is None and not told["absent"]]
+    assert unexplained == []
 
 
 def test_outages_are_from_a_second_to_two_minutes_and_in_another_order_by_seed():

@@ -31,8 +31,10 @@ from andon.config.models import (
 )
 from andon.config.problems import Loc, Place, Problem, Words, shown, unknown_name
 from andon.config.records_check import check_records
+from andon.config.registry_check import check_registry
 from andon.config.rule_checks import check_rules
 from andon.config.validate import Draft
+from andon.config.window_checks import check_declared, longest_s
 from andon.readings import NS_PER_S
 
 UNIT = re.compile(r"[!-~\u00b0\u00b5\u03bc\u2103\u2126]+")  # what UCUM allows, and the signs people put for its codes
@@ -52,11 +54,16 @@ def check(draft: Draft) -> Iterator[Problem]:
     yield from _workers(draft)
     yield from _cycles(draft)
     yield from check_rules(draft)
+    yield from _unique(draft, "window", "id")
+    yield from _unique(draft, "shift", "name")
+    yield from _unique(draft, "shift", "begins")
+    yield from check_declared(draft)
     yield from _routes(draft)
     yield from _urls(draft)
     yield from _web(draft)
     yield from check_records(draft)
     yield from check_kafka(draft)
+    yield from check_registry(draft)
 
 
 def _unique(draft: Draft, section: str, key: str) -> Iterator[Problem]:
@@ -108,7 +115,7 @@ def _retention(draft: Draft) -> Iterator[Problem]:
     windows: Windows | None = draft.section("windows", Windows())
     if retention is None or time is None or windows is None:
         return
-    needed_h = time.correct_for_h + (windows.longest_s + time.future_s) / 3600 + 1
+    needed_h = time.correct_for_h + (max(windows.longest_s, longest_s(draft)) + time.future_s) / 3600 + 1
     if retention.journal_d * 24 < needed_h:
         yield Problem(
             "config.journal_short", draft.document.place(("retention", "journal_d")), found=retention.journal_d,

@@ -51,7 +51,20 @@ class Kafka(Section):
     )
     oauth_url: str | None = Field(None, description="Token endpoint for OAUTHBEARER, https except on loopback.")
     oauth_scope: str | None = Field(None, description="Scope asked of it.")
-    queue_kb: int = Field(16_384, ge=64, description="What is fetched ahead, kB a partition.")
+    queue_kb: int | None = Field(
+        None, ge=64, description="What is fetched ahead, kB a partition; none: 8192, 16384 or 32768 after the profile."
+    )
+    queue_messages: int | None = Field(
+        None, ge=1, description="Fewer than so many fetched ahead: more are; none: 10000, 20000 or 50000 by profile."
+    )
+    fetch_wait_ms: int | None = Field(
+        None, ge=0, le=5_000,
+        description="How long the broker may wait for fetch_min_bytes, ms; none: 100, and 500 with the profile bulk.",
+    )  # fmt: skip
+    fetch_min_bytes: int | None = Field(
+        None, ge=1, le=1_000_000,
+        description="What the broker waits for, at most fetch_wait_ms; none: 1, and 65536 with the profile bulk.",
+    )  # fmt: skip
 
 
 class Influx(Section):

@@ -74,4 +74,9 @@ def _assemble(draft: Draft) -> Plant:
         files = {key: getattr(kafka, key) for key in ("ca_file", "cert_file", "key_file", "password_file")}
         found = {key: str(folder / name) for key, name in files.items() if name is not None}
         parts["transport"] = parts["transport"].model_copy(update={"kafka": kafka.model_copy(update=found)})
+    registry = parts["sources"].schema_registry if "sources" in parts else None
+    if registry is not None:
+        files = {key: getattr(registry, key) for key in ("ca_file", "password_file", "token_file")}
+        found = {key: str(folder / name) for key, name in files.items() if name is not None}
+        parts["sources"] = parts["sources"].model_copy(update={"schema_registry": registry.model_copy(update=found)})
     return Plant(**parts)

@@ -32,7 +32,8 @@ Secrets are never in these files. The signing secret of the ERP is read from the
 `ANDON_ERP_SECRET`, else from the file named by `erp.secret_file`.
 
 Between the sections must hold: ids, paths and names are unique; templates, assets and series that are named exist and
-are of the right kind; a rule has one condition and matches a series; window sizes are multiples of `windows.pane_s`;
+are of the right kind; a rule has one condition and matches a series; a `[[window]]` matches series that can hold its
+statistics; window sizes are multiples of `windows.pane_s`;
 the time zone exists; beyond this machine the control room has TLS and the ERP https.
 """
 

@@ -22,6 +22,7 @@ TYPES = {
 PATTERNS = {
     r"^[a-z0-9][a-z0-9._-]{0,63}$": "slug",
     r"^[a-z0-9._-]+(/[a-z0-9._-]+)*$": "path",
+    r"^([01][0-9]|2[0-3]):[0-5][0-9]$": "local_time",
 }
 LIMITS = {"greater_than": ">", "greater_than_equal": ">=", "less_than": "<", "less_than_equal": "<="}
 

@@ -34,6 +34,7 @@ from service.web.plant_view import (
 )  # fmt: skip
 from service.web.room import DAY_NS, Room, ms
 from service.web.site_metrics import site_exposition
+from service.web.window_view import windows_json
 from sinks.history_reader import LedgerTotals
 
 PAGE = 1000
@@ -220,6 +221,22 @@ def history(
     return json_response({
         "from_ms": ms(start_ns), "to_ms": ms(end_ns), **trend_json(room, spec, start_ns, end_ns, points, size_ns),
     })  # fmt: skip
+
+
+@router.get("/windows")
+def windows(
+    request: Request, asset: Path, tag: Tag,
+    window: Annotated[str | None, Query(max_length=64)] = None,
+    start: Annotated[int | None, Query(alias="from", ge=0, le=2**53)] = None,
+    end: Annotated[int | None, Query(alias="to", ge=0, le=2**53)] = None,
+    hours: Hours = 48.0,
+    limit: Limit = 100,
+) -> Response:  # fmt: skip
+    """The declared windows ([[window]]) of a series that overlap a range, the newest first; of one or of all."""
+    require(session_of(request), "view")
+    room = room_of(request)
+    spec = series_of(room, asset, tag)
+    return json_response(windows_json(room, spec, time_range(room, start, end, hours), window, limit))
 
 
 @router.get("/alarms")

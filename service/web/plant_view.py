@@ -13,6 +13,7 @@ from andon.readings import NS_PER_S
 from andon.records import AlarmRecord
 from operators.oee import STATE_ELEMENT, oee_ratios, roll_up
 from service.web.room import BEHIND_S, DAY_NS, HOUR_NS, PRIORITIES, Room, ms, said, seconds
+from service.web.window_view import declared_json
 from sinks.history_reader import LatestValue
 
 Json = dict[str, Any]
@@ -56,6 +57,7 @@ def _asset_json(room: Room, path: str) -> Json:
                 "tag": spec.tag, "kind": spec.kind, "unit": spec.unit, "low": finite(spec.low),
                 "high": finite(spec.high), "states": list(spec.states), "detect": spec.detect,
                 "rules": [rule.id for rule in room.plant.rules_for(spec)],
+                "windows": declared_json(room.plant, spec),
             }
             for spec in specs
         ],

@@ -10,13 +10,17 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+from llvmlite import ir  # type: ignore[import-untyped]  # it ships no types
+from numba import njit, types
+from numba.extending import intrinsic
 
 _jit = njit(nogil=True, cache=True, error_model="numpy")
+# numba counts the references of each array at each call, which took most of the time of a field
 _inline = njit(nogil=True, cache=True, error_model="numpy", inline="always")
 
 FLOAT_BYTES = 25  # of the longest text: -1.2345678901234567e-308
 INT_BYTES = 20
+CHUNK_BYTES = 16
 _FIRST_POWER = -292
 _LAST_POWER = 324
 
@@ -36,20 +40,40 @@ def _powers() -> np.ndarray[Any, np.dtype[np.uint64]]:
 
 _POWERS = _powers()
 _U0, _U1, _U2, _U4, _U10, _U40 = (np.uint64(n) for n in (0, 1, 2, 4, 10, 40))
-_U32, _U63, _U52, _U48 = (np.uint64(n) for n in (32, 63, 52, 48))
-_LOW32 = np.uint64(0xFFFFFFFF)
+_U63, _U52, _U48, _U100 = (np.uint64(n) for n in (63, 52, 48, 100))
+_TENS = np.array([10**power for power in range(20)], np.uint64)
+_SHORT_PLACES, _SHORT_TEN, _SHORT_BELOW = 4, 1e4, 1e11
 _FRACTION, _EXPONENT, _HIDDEN = np.uint64(2**52 - 1), np.uint64(2047), np.uint64(2**52)
+
+
+@intrinsic
+def _upper_half(_typing: Any, _a: Any, _b: Any) -> Any:
+    def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        wide = ir.IntType(128)
+        product = builder.mul(builder.zext(args[0], wide), builder.zext(args[1], wide))
+        return builder.trunc(builder.lshr(product, ir.Constant(wide, 64)), ir.IntType(64))
+
+    return types.uint64(types.uint64, types.uint64), generate
+
+
+@intrinsic
+def _float_of(_typing: Any, _bits: Any) -> Any:
+    def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], ir.DoubleType())
+
+    return types.float64(types.uint64), generate
+
+
+float_of: Any = _float_of  #: the float64 with these bits (uint64)
+
+
+upper_half: Any = _upper_half  #: the high 64 bits of the product of two uint64
 
 
 @_inline
 def _product(a, b):  # type: ignore[no-untyped-def]  # numba infers the types of kernels
     """(high, low) of the 128-bit product of two uint64."""
-    a_low, a_high = a & _LOW32, a >> _U32
-    b_low, b_high = b & _LOW32, b >> _U32
-    low = a_low * b_low
-    middle = a_high * b_low + (low >> _U32)
-    other = a_low * b_high + (middle & _LOW32)
-    return a_high * b_high + (middle >> _U32) + (other >> _U32), a * b
+    return upper_half(a, b), a * b
 
 
 @_inline
@@ -97,20 +121,65 @@ def shortest(bits):  # type: ignore[no-untyped-def]
     return s, k
 
 
-@_jit
+@intrinsic
+def _copy_chunk(_typing: Any, _to: Any, _text: Any) -> Any:
+    def generate(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        chunk = ir.VectorType(ir.IntType(8), CHUNK_BYTES)
+        to, text = (builder.inttoptr(one, chunk.as_pointer()) for one in args)
+        value = builder.load(text)
+        value.align = 1
+        builder.store(value, to, align=1)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), generate
+
+
+copy_chunk: Any = _copy_chunk  #: CHUNK_BYTES to an address from another
+
+
+@_inline
+def copy(to, text, size):  # type: ignore[no-untyped-def]
+    """Copy `size` bytes between addresses in chunks: up to CHUNK_BYTES - 1 more are read and written."""
+    for k in range(0, size, CHUNK_BYTES):
+        copy_chunk(to + k, text + k)
+
+
+@_inline
 def write_digits(out, at, number):  # type: ignore[no-untyped-def]
     """Write a uint64 in decimal; returns the index behind it."""
-    count, rest = 1, number // _U10
-    while rest != _U0:
+    count = 16 if number >= _TENS[15] else 1
+    while count < 20 and number >= _TENS[count]:
         count += 1
-        rest = rest // _U10
-    for place in range(at + count - 1, at - 1, -1):
-        out[place] = np.uint8(_U48 + number % _U10)
-        number = number // _U10
+    return write_padded(out, at, number, count)
+
+
+@_inline
+def write_padded(out, at, number, count):  # type: ignore[no-untyped-def]
+    """Write the last `count` digits of a uint64, zeros before it where it has less; returns the index behind it."""
+    place = at + count
+    while place >= at + 2:
+        rest = number // _U100
+        two = number - rest * _U100
+        tens = two // _U10
+        place -= 2
+        out[place] = np.uint8(_U48 + tens)
+        out[place + 1] = np.uint8(_U48 + (two - tens * _U10))
+        number = rest
+    if place > at:
+        out[at] = np.uint8(_U48 + number % _U10)
     return at + count
 
 
-@_jit
+@_inline
+def write_decimal(out, at, number, places):  # type: ignore[no-untyped-def]
+    """Write number / 10**places (uint64, 1 <= places <= 19) with its point; returns the index behind it."""
+    whole = number // _TENS[places]
+    at = write_digits(out, at, whole)
+    out[at] = 46
+    return write_padded(out, at + 1, number - whole * _TENS[places], places)
+
+
+@_inline
 def write_int(out, at, number):  # type: ignore[no-untyped-def]
     """Write an int64 in decimal (at most `INT_BYTES`); returns the index behind it."""
     if number < 0:
@@ -119,7 +188,7 @@ def write_int(out, at, number):  # type: ignore[no-untyped-def]
     return write_digits(out, at, np.uint64(number))
 
 
-@_jit
+@_inline
 def write_float(out, at, bits):  # type: ignore[no-untyped-def]
     """Write a finite float64, given as its bits, at most `FLOAT_BYTES`; returns the index behind it.
 
@@ -133,23 +202,30 @@ def write_float(out, at, bits):  # type: ignore[no-untyped-def]
     if bits == _U0:
         out[at] = 48
         return at + 1
+    value = float_of(bits)
+    if value < _SHORT_BELOW:
+        # a decimal of up to 15 digits that reads back as the number is the only one, so it is the shortest
+        nearest = np.rint(value * _SHORT_TEN)
+        if nearest / _SHORT_TEN == value:
+            short, places = np.uint64(nearest), _SHORT_PLACES
+            while places > 0 and short % _U10 == _U0:
+                short = short // _U10
+                places -= 1
+            return write_decimal(out, at, short, places) if places > 0 else write_digits(out, at, short)
     digits, power = shortest(bits)
     while digits % _U10 == _U0:
         digits = digits // _U10
         power += 1
+    if -17 < power < 0 and digits >= _TENS[-power]:
+        return write_decimal(out, at, digits, -power)
     end = write_digits(out, at, digits)
     count = end - at
     point = count + power  # digits before the point
     if 0 < point <= 16:
-        if power >= 0:
-            for _ in range(power):
-                out[end] = 48
-                end += 1
-            return end
-        for place in range(end, at + point, -1):
-            out[place] = out[place - 1]
-        out[at + point] = 46
-        return end + 1
+        for _ in range(power):
+            out[end] = 48
+            end += 1
+        return end
     if -5 < point <= 0:
         shift = 2 - point
         for place in range(end - 1, at - 1, -1):

@@ -90,6 +90,18 @@ def figure_line(site: str, figure: Figure, ratios: Mapping[str, float | None]) -
     return line(head(figure.kind, tags), [*figure.parts.items(), *ratios.items(), *told.items()], figure.start_ns)
 
 
+def span_line(
+    site: str, asset: str, series: str, unit: str, window: str, bounds_ns: tuple[int, int], revision: int, count: int,
+    statistics: Mapping[str, float],
+) -> bytes:  # fmt: skip
+    """A declared window: a point of `window` whose size is the window's id; what is not known is left out."""
+    tags = place(site, asset, series) | {"size": window, "unit": unit}
+    start_ns, end_ns = bounds_ns
+    fields = {"count": float(count), **statistics, "revision": float(revision)}
+    fields["seconds"] = (end_ns - start_ns) / NS_PER_S
+    return line(head("window", tags), fields.items(), start_ns)
+
+
 def state_text(spec: SeriesSpec | None, value: float) -> str:
     """What people call a state: its own or PackML name, on or off for a boolean; else "unknown"."""
     if spec is None or not math.isfinite(value):

@@ -23,7 +23,7 @@ from sinks.influx.client import InfluxError
 from sinks.influx.flux import Ask, Row, between, condition, number, text, time_ns, where
 from sinks.influx.lines import tag_value
 from sinks.influx.schema import TAGS
-from sinks.influx.window_lines import size_name
+from sinks.influx.window_lines import SIZE, size_name
 
 LIMIT_S: Final = 2.0  # for one answer
 LOCAL_S: Final = 30.0  # after a failure
@@ -89,7 +89,8 @@ class InfluxHistory(HistoryReader):
         found = self._rows(flux, None)
         if found is None:
             return super().sizes(asset, tag)
-        return sorted(round(float(row["_value"].removesuffix("s")) * NS_PER_S) for row in found)
+        sizes = [row["_value"] for row in found if SIZE.fullmatch(row["_value"])]  # the others are declared windows
+        return sorted(round(float(size.removesuffix("s")) * NS_PER_S) for size in sizes)
 
     def figures(
         self, kind: str, start_ns: int, end_ns: int, asset: str | None = None, limit: int = 5000

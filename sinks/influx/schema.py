@@ -26,6 +26,14 @@ STRINGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
 })  # fmt: skip
 
 WINDOW_FIELDS: Final = ("count", "min", "max", "mean", "std", "first", "last", "score", "revision")
+SPAN_FIELDS: Final = (
+    "time_weighted_mean",
+    "integral",
+    "covered_s",
+    "increase",
+    "rate",
+    "seconds",
+)  # of declared windows, besides those of all windows and percentiles as p50
 LEDGER_FIELDS: Final = ("received", "counted", "late", "duplicate", "bad", "dead", "conflict")
 FIGURE_FIELDS: Final = ("final", "revision", "seconds")
 RATIOS: Final = ("availability", "performance", "quality", "oee")

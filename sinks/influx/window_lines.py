@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,35 +12,37 @@ from numpy.typing import NDArray
 
 from andon.outputs import WindowRows
 from andon.readings import F64, I64, NS_PER_S, U8
-from sinks.influx.digits import FLOAT_BYTES, INT_BYTES, write_float, write_int
+from sinks.influx.digits import CHUNK_BYTES, FLOAT_BYTES, INT_BYTES, copy, write_float, write_int
 from sinks.influx.lines import head, place
 from sinks.influx.schema import WINDOW_FIELDS
 
 Path = tuple[str, str]  # asset, tag
+SIZE = re.compile(r"[0-9.]+s")  # what `size_name` gives; other values of the tag are ids of declared windows
 _NAMES = [f"{name}=".encode() for name in WINDOW_FIELDS]
-_NAME_BYTES: U8 = np.frombuffer(b"".join(_NAMES), np.uint8)
-_NAME_ENDS: I64 = np.cumsum([len(name) for name in _NAMES])
+_NAME_BYTES: U8 = np.frombuffer(b"".join(name.ljust(CHUNK_BYTES, b"\0") for name in _NAMES), np.uint8)
+_NAME_SIZES: I64 = np.array([len(name) for name in _NAMES])
 _LINE_BYTES = sum(len(name) + 1 + FLOAT_BYTES for name in _NAMES) + INT_BYTES + 2  # without the prefix
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _encode(out, prefixes, ends, which, values, time_ns, names, name_ends):  # type: ignore[no-untyped-def]  # numba
+def _encode(out, prefixes, ends, which, values, time_ns, names, name_sizes):  # type: ignore[no-untyped-def]  # numba
     """Write one line a row into `out`; returns how many bytes.
 
-    out      : uint8[], long enough for every prefix, field and time
-    prefixes : uint8[], measurement and tags of all series; the k-th ends at ends[k], int64[m]
+    out      : uint8[], long enough for every prefix, field and time, and CHUNK_BYTES more
+    prefixes : uint8[], measurement and tags of all series; the k-th ends at ends[k], int64[m]; then CHUNK_BYTES
     which    : int64[n], the prefix of each row
     values   : float64[n, f], NaN and infinities are left out; at least one field of a row is finite
     time_ns  : int64[n]
-    names    : uint8[], "name=" of the f fields; the k-th ends at name_ends[k], int64[f]
+    names    : uint8[f * CHUNK_BYTES], "name=" of the f fields; the k-th has name_sizes[k] bytes, int64[f]
     """
     at = 0
+    to, heads, labels = out.ctypes.data, prefixes.ctypes.data, names.ctypes.data
     bits = values.view(np.uint64)
     for row in range(len(which)):
         key = which[row]
-        for place_ in range(ends[key - 1] if key else 0, ends[key]):
-            out[at] = prefixes[place_]
-            at += 1
+        begin = ends[key - 1] if key else 0
+        copy(to + at, heads + begin, ends[key] - begin)
+        at += ends[key] - begin
         between = np.uint8(32)
         for field in range(values.shape[1]):
             if not np.isfinite(values[row, field]):
@@ -47,9 +50,8 @@ def _encode(out, prefixes, ends, which, values, time_ns, names, name_ends):  # t
             out[at] = between
             at += 1
             between = np.uint8(44)
-            for place_ in range(name_ends[field - 1] if field else 0, name_ends[field]):
-                out[at] = names[place_]
-                at += 1
+            copy(to + at, labels + CHUNK_BYTES * field, CHUNK_BYTES)
+            at += name_sizes[field]
             at = write_float(out, at, bits[row, field])
         out[at] = 32
         at = write_int(out, at + 1, time_ns[row])
@@ -95,9 +97,9 @@ class WindowEncoder:
         for number, column in enumerate(columns):
             values[:, number] = column
         lengths = np.diff(self._ends, prepend=0)[which]
-        out: U8 = np.empty(int(lengths.sum()) + len(rows) * _LINE_BYTES, np.uint8)
+        out: U8 = np.empty(int(lengths.sum()) + len(rows) * _LINE_BYTES + CHUNK_BYTES, np.uint8)
         time_ns = np.ascontiguousarray(rows.start_ns, np.int64)
-        used = _encode(out, self._prefixes, self._ends, which, values, time_ns, _NAME_BYTES, _NAME_ENDS)
+        used = _encode(out, self._prefixes, self._ends, which, values, time_ns, _NAME_BYTES, _NAME_SIZES)
         return out[:used].tobytes()
 
     def _which(self, rows: WindowRows, paths: Mapping[int, Path]) -> I64:
@@ -111,7 +113,7 @@ class WindowEncoder:
                 if self._table[series, column] < 0:
                     self._table[series, column] = len(self._heads)
                     self._heads.append(self._head(paths[series], int(rows.size_ns[row])))
-            self._prefixes = np.frombuffer(b"".join(self._heads), np.uint8)
+            self._prefixes = np.frombuffer(b"".join([*self._heads, bytes(CHUNK_BYTES)]), np.uint8)
             self._ends = np.cumsum([len(one) for one in self._heads])
             which = self._table[rows.series, places]
         return which

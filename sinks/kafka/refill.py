@@ -7,11 +7,12 @@ revision and under that revision's id; what the history itself has let go since 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from sinks.history_reader import HistoryReader
-from sinks.kafka.window_lines import SEPARATOR, window_line
+from sinks.kafka.window_lines import SEPARATOR, span_line, window_line
 from sinks.segments.files import HEADER_BYTES
 
 MOST = 10_000_000  # windows of one series and size
@@ -43,12 +44,15 @@ class Refill:
 
     series   : (asset path, tag, unit) of every series of the shard that has windows.
     sizes_ns : lengths of windows that there are.
+    declared : (asset path, tag) -> ids of the declared windows on the series.
     """
 
     def __init__(
-        self, site: str, history: HistoryReader, series: Sequence[tuple[str, str, str]], sizes_ns: Sequence[int]
-    ) -> None:
+        self, site: str, history: HistoryReader, series: Sequence[tuple[str, str, str]], sizes_ns: Sequence[int],
+        declared: Mapping[tuple[str, str], Sequence[str]] = MappingProxyType({}),
+    ) -> None:  # fmt: skip
         self._site, self._history, self._series, self._sizes_ns = site, history, list(series), list(sizes_ns)
+        self._declared = declared
 
     def lines(self, span: Range) -> Iterator[list[bytes]]:
         """Lines of one series and size after the other, as the queue had them; sqlite3.Error while it is busy."""
@@ -61,3 +65,13 @@ class Refill:
                     found.first, found.last, found.score,
                 )  # fmt: skip
                 yield [window_line(self._site, asset, tag, unit, size_ns, *row) for row in zip(*columns, strict=True)]
+            for window in self._declared.get((asset, tag), ()):
+                spans = self._history.spans(asset, tag, window, low_ns, high_ns + 1, MOST, gone=True)
+                yield [
+                    span_line(
+                        self._site, asset, tag, unit, window, one.start_ns, one.end_ns, one.revision, one.count,
+                        one.statistics,
+                    )
+                    for one in spans
+                    if one.start_ns >= low_ns
+                ]  # fmt: skip

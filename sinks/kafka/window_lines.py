@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import orjson
 
-from andon.outputs import WindowRows
+from andon.outputs import SpanRows, WindowRows
 from andon.readings import NS_PER_MS, NS_PER_S
 
 SEPARATOR = "|"  # no site, path, tag or size can hold it, nor the tab
@@ -49,6 +49,28 @@ def window_line(
         "score": score,
     }  # fmt: skip
     told = SEPARATOR.join((site, asset, tag, size_text(size_ns), str(start_ns), str(revision)))
+    return b"%s\t%s\n" % (told.encode(), orjson.dumps(value))
+
+
+def span_lines(site: str, rows: SpanRows, paths: Mapping[int, tuple[str, str]], units: Mapping[int, str]) -> bytes:
+    """One line a declared window, in the order of the rows; see `window_lines`."""
+    return b"".join(
+        span_line(site, *paths[series], units[series], window, start_ns, end_ns, revision, count, told)
+        for series, window, start_ns, end_ns, revision, count, told in rows.each()
+    )
+
+
+def span_line(
+    site: str, asset: str, tag: str, unit: str, window: str, start_ns: int, end_ns: int, revision: int, count: int,
+    statistics: Mapping[str, float],
+) -> bytes:  # fmt: skip
+    """The line of one declared window: its statistics as far as they are known, its id where others have a size."""
+    value = {
+        "site": site, "asset": asset, "series": tag, "unit": unit, "window": window,
+        "start": milliseconds(start_ns), "end": milliseconds(end_ns), "revision": revision, "count": count,
+        **statistics,
+    }  # fmt: skip
+    told = SEPARATOR.join((site, asset, tag, window, str(start_ns), str(revision)))
     return b"%s\t%s\n" % (told.encode(), orjson.dumps(value))
 
 

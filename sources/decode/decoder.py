@@ -11,14 +11,19 @@ from numpy.typing import NDArray
 from prometheus_client import Counter
 
 from andon.plant import PlantModel
-from andon.readings import NS_PER_MS, NS_PER_S, DeadLetters, Decoded, Event, Message, Messages, Readings, Tick
+from andon.readings import NS_PER_MS, NS_PER_S, Block, DeadLetters, Decoded, Event, Message, Messages, Readings, Tick
 from andon.series import SeriesDictionary
+from sources.decode.block import SAMPLES, Wave, give_ids
 from sources.decode.framing import read_messages
-from sources.decode.layout import EVENT, OK, SLOW, TICK
+from sources.decode.layout import BLOCK, MISSING_FIELD, OK, SLOW, TICK
+from sources.decode.learning import Templates
+from sources.decode.lookup import Lookup
 from sources.decode.memory import address
 from sources.decode.output import Scratch
+from sources.decode.settle import BLOCK_ROWS, Job
 from sources.decode.slow import SlowRow, read_row
 from sources.decode.table import SeriesTable
+from sources.decode.template import FOUND
 
 ROWS = Counter("andon_decoded_rows_total", "Rows decoded, by path", ["shard", "path"])
 _NO_DEAD = DeadLetters.empty()
@@ -30,9 +35,10 @@ Records = NDArray[np.void]  # of layout.ROW
 class JsonDecoder:
     """Decodes JSON messages (docs/wire-formats.md) of one shard.
 
-    Has no state but the dictionary of series ids, so any split of the messages into calls gives the same rows. Never
-    raises on any bytes. rows_general and rows_slow count the rows that the kernel and Python's json read.
-    Cost: 0.2-0.3 us a good row of 99 bytes, one a message, in calls of 1,000 and more.
+    Has no state that changes a row but the dictionary of series ids, so any split of the messages into calls gives the
+    same rows. Never raises on any bytes. rows_template, rows_general and rows_slow count the rows that were read by a
+    learned template, by the general kernel, and by Python's json.
+    Cost: a good row of 99 bytes, one a message, in calls of 1,000 and more, 0.04-0.06 us by a template, 0.1 us without.
     """
 
     def __init__(self, dictionary: SeriesDictionary, plant: PlantModel, shard: int) -> None:
@@ -43,16 +49,18 @@ class JsonDecoder:
         self._table = SeriesTable(dictionary.declared, own, sorted(self._foreign))
         self._future_ns = round(plant.config.time.future_s * NS_PER_S)
         self._max_bytes = plant.config.sources.max_message_bytes
+        self._lookup, self._templates = Lookup(self._table.addresses), Templates()
+        self._found = np.zeros(BLOCK_ROWS, FOUND)
         self._scratch = Scratch(1024)
-        self._general, self._slow = ROWS.labels(shard, "general"), ROWS.labels(shard, "slow")
-        self.rows_general = self.rows_slow = 0
+        self._counters = [ROWS.labels(shard, path) for path in ("template", "general", "slow")]
+        self.rows_template = self.rows_general = self.rows_slow = 0
 
     def decode(self, messages: Sequence[Message]) -> Decoded:
         """Columns of all rows, in the order of the log; what is no reading, event or tick is a dead letter."""
         if not messages:
             return Decoded(Readings.empty())
         bodies = Messages.of(messages)
-        good, other, slow, unseen = self._read(bodies)
+        good, other, slow, unseen, by_template = self._read(bodies)
         scratch = self._scratch
         columns: Columns = tuple(
             column[:good]
@@ -62,41 +70,58 @@ class JsonDecoder:
         )  # fmt: skip
         records, slow_rows = scratch.others[:other], 0
         found: Sequence[Event] = ()
-        if slow:
-            columns, records, found, slow_rows = self._read_slow(columns, records, bodies)
+        waves: Sequence[Wave] = ()
+        if slow or (other and _find_samples(records, bodies)):
+            slow = 1
+            columns, records, found, waves, slow_rows = self._read_slow(columns, records, bodies)
         if unseen or slow:
             places = np.insert(columns[1], records["at_row"], records["place"]) if other else columns[1]
-            self.dictionary.ids_at(places)  # ids are given in the order of the log
-        self._count(good + other, slow_rows)
+            at = np.flatnonzero(records["verdict"] == BLOCK)
+            give_ids(self.dictionary, places, (at + records["at_row"][at]).tolist())  # in the order of the log
+        self._count(by_template, good + other - by_template - slow_rows, slow_rows)
         time_ns, place, value, status, offset, received_ns = (column.copy() for column in columns)
         readings = Readings(time_ns, self.dictionary.declared_ids[place], value, status, offset, received_ns)
         if not len(records):
             return Decoded(readings, dead=_NO_DEAD, rows_in=len(readings))
         ticks, dead = self._ticks(records, bodies), self._dead(records, bodies)
-        return Decoded(readings, found, ticks, dead, len(readings) + len(dead))
+        blocks = self._blocks(records, waves)
+        return Decoded(readings, found, ticks, dead, len(readings) + len(dead), blocks)
 
-    def _read(self, messages: Messages) -> tuple[int, int, int, int]:
-        """Let the kernel read all messages into the scratch; returns its counts: good, other, slow, unseen."""
+    def _read(self, messages: Messages) -> tuple[int, int, int, int, int]:
+        """Let the kernel read all messages into the scratch; returns good, other, slow, unseen, good by template."""
+        text = np.frombuffer(messages.text, np.uint8)
         capacity = int(messages.ends[-1]) // 2 + len(messages) + 1
         if self._scratch.capacity < capacity:
             self._scratch = Scratch(capacity * 3 // 2)  # batches differ a little in size
-        read_messages(
-            address(np.frombuffer(messages.text, np.uint8)), messages.ends, messages.offset, messages.received_ns,
-            self._future_ns, self._max_bytes, self._table.addresses, self._scratch.output(self.dictionary.declared_ids),
+        offsets, received_ns = (
+            np.ascontiguousarray(part, np.int64) for part in (messages.offset, messages.received_ns)
+        )
+        begin = address(text)
+        job = Job(
+            begin, begin + len(text), address(offsets), address(received_ns), self._future_ns, self._max_bytes,
+            self._templates.programs, len(self._templates), self._templates.hits, address(self._found),
         )  # fmt: skip
-        good, other, slow, unseen = self._scratch.counts[0].item()
-        return good, other, slow, unseen
+        read_messages(
+            messages.ends, job, self._table.addresses, self._lookup.addresses,
+            self._scratch.output(self.dictionary.declared_ids),
+        )  # fmt: skip
+        good, other, slow, unseen, by_template, _, _, message, start, end = self._scratch.counts[0].item()
+        if good > by_template and self._templates.missed(good - by_template):
+            first = int(messages.ends[message - 1]) + 1 if message else 0
+            self._templates.learn(messages.raw(first + start, first + end))
+        return good, other, slow, unseen, by_template
 
     def _read_slow(
         self, columns: Columns, records: Records, bodies: Messages
-    ) -> tuple[Columns, Records, list[Event], int]:
+    ) -> tuple[Columns, Records, list[Event], list[Wave], int]:
         """Let Python read the rows that the kernel left; readings among them move from the records to the columns."""
+        _find_samples(records, bodies)
         left = np.flatnonzero(records["verdict"] == SLOW)
         found: dict[int, SlowRow] = {}
         for r, raw in zip(left.tolist(), _raw(records[left], bodies), strict=True):
             latest_ns = int(records["received_ns"][r]) + self._future_ns
             one = found[r] = read_row(raw, latest_ns, self.dictionary, self._assets, self._foreign)
-            records["verdict"][r] = one.reason or (TICK if one.tick else OK if one.event is None else EVENT)
+            records["verdict"][r] = one.reason or one.kind
             records["place"][r], records["time_ns"][r], records["value"][r] = one.place, one.time_ns, one.value
             records["status"][r] = one.status
         good = records["verdict"] == OK
@@ -114,7 +139,18 @@ class JsonDecoder:
             for r, one in found.items()
             if one.event is not None and one.reason is None
         ]  # fmt: skip
-        return columns, records[~good], events, len(left)
+        waves = [one.wave for one in found.values() if one.wave is not None and one.reason is None]
+        return columns, records[~good], events, waves, len(left)
+
+    def _blocks(self, records: Records, waves: Sequence[Wave]) -> list[Block]:
+        ids = self.dictionary.declared_ids
+        return [
+            Block(
+                int(one["time_ns"]), int(ids[one["place"]]), wave.rate_hz, self.dictionary.declared[one["place"]].unit,
+                wave.samples, int(one["status"]), int(one["offset"]), int(one["received_ns"]), int(one["at_row"]),
+            )
+            for one, wave in zip(records[records["verdict"] == BLOCK], waves, strict=True)
+        ]  # fmt: skip
 
     def _ticks(self, records: Records, bodies: Messages) -> list[Tick]:
         """A tick from the future of its log moves time to its receive time: nobody can move it further than that."""
@@ -137,12 +173,21 @@ class JsonDecoder:
             self.dictionary.declared_ids[dead["place"]], _raw(dead, bodies),
         )  # fmt: skip
 
-    def _count(self, rows: int, slow: int) -> None:
-        self.rows_general += rows - slow
+    def _count(self, template: int, general: int, slow: int) -> None:
+        self.rows_template += template
+        self.rows_general += general
         self.rows_slow += slow
-        self._general.inc(rows - slow)
-        if slow:
-            self._slow.inc(slow)
+        for counter, rows in zip(self._counters, (template, general, slow), strict=True):
+            if rows:
+                counter.inc(rows)
+
+
+def _find_samples(records: Records, messages: Messages) -> bool:
+    """Leave to Python the rows that lack a value, and may be waveforms; whether there are any."""
+    lacking = np.flatnonzero(records["verdict"] == MISSING_FIELD)
+    found = [row for row, raw in zip(lacking.tolist(), _raw(records[lacking], messages), strict=True) if SAMPLES in raw]
+    records["verdict"][found] = SLOW
+    return bool(found)
 
 
 def _raw(records: Records, messages: Messages) -> list[bytes]:
@@ -150,4 +195,4 @@ def _raw(records: Records, messages: Messages) -> list[bytes]:
     message = records["message"]
     begins = np.where(message > 0, messages.ends[message - 1] + 1, 0)
     spans = zip((begins + records["start"]).tolist(), (begins + records["end"]).tolist(), strict=True)
-    return [messages.text[start:end] for start, end in spans]
+    return [messages.raw(start, end) for start, end in spans]

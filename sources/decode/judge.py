@@ -15,6 +15,7 @@ from sources.decode.layout import (
     NULL,
     OK,
     REAL,
+    SLOW,
     STAMP_IN_FUTURE,
     STAMP_NAIVE,
     STAMP_UNREADABLE,
@@ -33,6 +34,7 @@ from sources.decode.table import (
     LOW,
     STATE,
     STATE_COUNT,
+    WAVEFORM,
     Addresses,
     entry,
     is_unit,
@@ -88,9 +90,14 @@ def judge_quality(kind: int, q: float) -> tuple[int, Any]:
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def judge_value(kind: int, real: float, start: int, end: int, table: Addresses, place: int) -> tuple[int, float, bool]:
-    """(verdict, value, in range) of value: after the kind of the series at `place`. null is NaN and not in range."""
+    """(verdict, value, in range) of value: after the kind of the series at `place`. null is NaN and not in range.
+
+    SLOW for a waveform.
+    """
     one = entry(table, place)
     what = int32_at(one + KIND)
+    if what == WAVEFORM:
+        return SLOW, 0.0, False  # Python looks for its samples
     if kind == NULL:
         return OK, np.nan, False
     if kind == STRING:

@@ -31,14 +31,19 @@ ROW_BYTES = ROW.itemsize
 ) = offsets_of(ROW)  # fmt: skip
 
 # what a call has put out so far; a broken array takes its rows back, so slow and unseen only say "maybe"
-COUNTS = np.dtype([("good", "i8"), ("other", "i8"), ("slow", "i8"), ("unseen", "i8")])
-GOOD, OTHER, SLOW_ROWS, UNSEEN = offsets_of(COUNTS)
+COUNTS = np.dtype([
+    ("good", "i8"), ("other", "i8"), ("slow", "i8"), ("unseen", "i8"), ("template", "i8"),
+    ("pending", "i8"), ("current", "i8"),  # rows found by a template and not put out yet; the template of the last one
+    ("sample", "i8"), ("sample_start", "i8"), ("sample_end", "i8"),  # message and bytes of a good row of no template
+])  # fmt: skip
+GOOD, OTHER, SLOW_ROWS, UNSEEN, TEMPLATE_ROWS, PENDING, CURRENT, SAMPLE, SAMPLE_START, SAMPLE_END = offsets_of(COUNTS)
 
 # verdicts beside the Reasons
 OK = 0
 SLOW = 100  # JSON, but Python must read it
 TICK = 101
 EVENT = 102  # given after the slow path only
+BLOCK = 103  # the same, of a waveform
 
 NOT_JSON, NOT_AN_OBJECT = int(Reason.not_json), int(Reason.not_an_object)
 MISSING_FIELD, WRONG_TYPE = int(Reason.missing_field), int(Reason.wrong_type)

@@ -19,7 +19,7 @@ from sources.decode.memory import byte_at, word_at
 ERROR, INTEGER, FRACTION, UNDECIDED = 0, 1, 2, 3  # what `number` found
 
 _SMALLEST, _LARGEST = -342, 308
-_TEN = np.array([10.0**power for power in range(23)])
+TEN = np.array([10.0**power for power in range(23)])
 _MAX_DIGITS = 19  # of them always fit uint64
 
 
@@ -42,7 +42,7 @@ _U: Any = np.uint64  # kernels turn integers into these types; for mypy they sta
 _S: Any = np.int64
 _ALL = _U(0xFFFFFFFFFFFFFFFF)
 _LOW32 = _U(0xFFFFFFFF)
-_ZEROS, _OVER_9, _HIGH_BITS = _U(0x3030303030303030), _U(0x4646464646464646), _U(0x8080808080808080)
+ZEROS, OVER_9, HIGH_BITS = _U(0x3030303030303030), _U(0x4646464646464646), _U(0x8080808080808080)
 _NIBBLES = _U(0x0F0F0F0F0F0F0F0F)
 _U1, _U32, _U63 = _U(1), _U(32), _U(63)
 
@@ -67,8 +67,8 @@ def number(i: int) -> tuple[int, int, Any, Any]:  # noqa: C901 - one flat pass o
     elif 1 <= c <= 9:
         begun = i
         word = word_at(i)
-        if ((word + _OVER_9) | (word - _ZEROS)) & _HIGH_BITS == _U(0):
-            mantissa = _eight_digits(word)
+        if ((word + OVER_9) | (word - ZEROS)) & HIGH_BITS == _U(0):
+            mantissa = eight_digits(word)
             i += 8
             c = byte_at(i) - 48
         while 0 <= c <= 9:
@@ -120,16 +120,16 @@ def number(i: int) -> tuple[int, int, Any, Any]:  # noqa: C901 - one flat pass o
         return i, kind, whole, value
     if mantissa <= _U(9007199254740992) and -22 <= tens <= 22:
         value = np.float64(mantissa)
-        value = value / _TEN[-tens] if tens < 0 else value * _TEN[tens]
+        value = value / TEN[-tens] if tens < 0 else value * TEN[tens]
     else:
-        value = _eisel_lemire(mantissa, tens)
+        value = eisel_lemire(mantissa, tens)
         if value < 0:
             return i, UNDECIDED, 0, 0.0
     return i, kind, 0, -value if negative else value
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _eight_digits(word: Any) -> Any:
+def eight_digits(word: Any) -> Any:
     """The number that the eight digits of a word write (uint64): twos, fours, eight."""
     word = (word & _NIBBLES) * _U(2561) >> _U(8)
     word = (word & _U(0x00FF00FF00FF00FF)) * _U(6553601) >> _U(16)
@@ -137,7 +137,7 @@ def _eight_digits(word: Any) -> Any:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _eisel_lemire(mantissa: Any, tens: int) -> float:
+def eisel_lemire(mantissa: Any, tens: int) -> float:
     """The float64 nearest to mantissa * 10**tens (uint64, int64), inf above the range, -1 where it cannot tell."""
     if mantissa == _U(0):
         return 0.0

@@ -10,10 +10,12 @@ from typing import NamedTuple
 from andon.readings import NS_PER_MS, Reason, Status
 from andon.series import SeriesDictionary
 from sources.decode import stamps
+from sources.decode.block import Wave, read_wave
+from sources.decode.layout import BLOCK, EVENT, OK, TICK
 
 
 class SlowRow(NamedTuple):
-    """What became of a row: a reading, or an event (then `event` is its name), or dead for `reason`."""
+    """What became of a row: a reading, an event (then `event` is its name), a waveform, or dead for `reason`."""
 
     reason: Reason | None = None
     place: int = -1
@@ -24,6 +26,14 @@ class SlowRow(NamedTuple):
     asset: str = ""
     data: Mapping[str, object] = {}
     tick: bool = False
+    wave: Wave | None = None
+
+    @property
+    def kind(self) -> int:
+        """What it is when it is not dead."""
+        if self.wave is not None:
+            return BLOCK
+        return TICK if self.tick else OK if self.event is None else EVENT
 
 
 def read_row(
@@ -36,7 +46,7 @@ def read_row(
     row = json.loads(raw.decode(), parse_int=_integer)
     if "event" in row:
         return _event(row, latest_ns, assets, foreign)
-    if not all(name in row for name in ("ts", "asset", "tag", "value")):
+    if not all(name in row for name in ("ts", "asset", "tag")) or not ("value" in row or "samples" in row):
         return SlowRow(Reason.missing_field)
     asset, tag = row["asset"], row["tag"]
     if not isinstance(asset, str) or not isinstance(tag, str):
@@ -45,6 +55,9 @@ def read_row(
     if place < 0:
         return SlowRow(Reason.wrong_partition if asset in foreign else Reason.unknown_series)
     spec = dictionary.declared[place]
+    is_wave = spec.kind == "waveform"
+    if not all(name in row for name in (("samples", "rate_hz") if is_wave else ("value",))):
+        return SlowRow(Reason.missing_field)
     reason, time_ns = _stamp(row["ts"], latest_ns)
     unit = row.get("unit")
     if reason is None and unit is not None:
@@ -52,8 +65,11 @@ def read_row(
     status, value = Status.GOOD, math.nan
     if reason is None:
         reason, status = _quality(row.get("q"))
+    if reason is None and is_wave:
+        wave = read_wave(row["samples"], row["rate_hz"])
+        return SlowRow(Reason.wrong_type if wave is None else None, place, time_ns, math.nan, status, wave=wave)
     if reason is None:
-        reason, value = _value(row["value"], spec.kind, spec.states)
+        reason, value = read_value(row["value"], spec.kind, spec.states)
         if math.isnan(value) or not spec.low <= value <= spec.high:
             status = Status.BAD
     return SlowRow(reason, place, time_ns, value, status)
@@ -123,7 +139,8 @@ def _quality(q: object) -> tuple[Reason | None, Status]:
     return None, Status(min(code >> 30, 2))
 
 
-def _value(value: object, kind: str, states: tuple[str, ...]) -> tuple[Reason | None, float]:
+def read_value(value: object, kind: str, states: tuple[str, ...]) -> tuple[Reason | None, float]:
+    """(why it is no value, the value) of a series of this kind; null is NaN."""
     if value is None:
         return None, math.nan
     if isinstance(value, str) and kind == "state":

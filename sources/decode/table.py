@@ -12,8 +12,8 @@ from andon.plant import SeriesSpec
 from sources.decode.layout import offsets_of
 from sources.decode.memory import address, int32_at, int64_at, put_int32, text_buffer, word_at
 
-NUMBER, BOOLEAN, STATE = 0, 1, 2
-_KINDS = {"number": NUMBER, "counter": NUMBER, "boolean": BOOLEAN, "state": STATE}
+NUMBER, BOOLEAN, STATE, WAVEFORM = 0, 1, 2, 3
+_KINDS = {"number": NUMBER, "counter": NUMBER, "boolean": BOOLEAN, "state": STATE, "waveform": WAVEFORM}
 
 # 64 bytes a series, one cache line of what a row of it needs
 _ENTRY = np.dtype([
@@ -23,9 +23,7 @@ _ENTRY = np.dtype([
     ("state_first", "i4"), ("state_count", "i4"),  # its states' entries
 ])  # fmt: skip
 _NAME = np.dtype([("text", "i8"), ("size", "i4"), ("unused", "i4")])
-(_ASSET, _TAG, _UNIT, LOW, HIGH, _ASSET_SIZE, _TAG_SIZE, _UNIT_SIZE, KIND, _STATE_FIRST, STATE_COUNT) = offsets_of(
-    _ENTRY
-)
+(ASSET, TAG, UNIT, LOW, HIGH, ASSET_SIZE, TAG_SIZE, UNIT_SIZE, KIND, _STATE_FIRST, STATE_COUNT) = offsets_of(_ENTRY)
 
 _U: Any = np.uint64  # kernels turn integers into these types; for mypy they stay integers
 _S: Any = np.int64
@@ -98,9 +96,7 @@ def entry(table: Addresses, place: int) -> int:
 def _fill(table: Addresses, count: int) -> None:
     for place in range(count):
         one = entry(table, place)
-        slot = _hash(
-            int64_at(one + _ASSET), int32_at(one + _ASSET_SIZE), int64_at(one + _TAG), int32_at(one + _TAG_SIZE)
-        )
+        slot = _hash(int64_at(one + ASSET), int32_at(one + ASSET_SIZE), int64_at(one + TAG), int32_at(one + TAG_SIZE))
         slot &= table.slots_mask
         while int32_at(table.slots + 4 * slot) >= 0:
             slot = (slot + 1) & table.slots_mask
@@ -117,10 +113,10 @@ def find(table: Addresses, asset: int, asset_size: int, tag: int, tag_size: int)
             return -1
         one = entry(table, place)
         if (
-            int32_at(one + _ASSET_SIZE) == asset_size
-            and int32_at(one + _TAG_SIZE) == tag_size
-            and _same(int64_at(one + _ASSET), asset, asset_size)
-            and _same(int64_at(one + _TAG), tag, tag_size)
+            int32_at(one + ASSET_SIZE) == asset_size
+            and int32_at(one + TAG_SIZE) == tag_size
+            and _same(int64_at(one + ASSET), asset, asset_size)
+            and _same(int64_at(one + TAG), tag, tag_size)
         ):
             return place
         slot = (slot + 1) & table.slots_mask
@@ -130,7 +126,7 @@ def find(table: Addresses, asset: int, asset_size: int, tag: int, tag_size: int)
 def is_unit(table: Addresses, place: int, text: int, size: int) -> Any:
     """Whether the text is the unit of a place."""
     one = entry(table, place)
-    return int32_at(one + _UNIT_SIZE) == size and _same(int64_at(one + _UNIT), text, size)
+    return int32_at(one + UNIT_SIZE) == size and _same(int64_at(one + UNIT), text, size)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

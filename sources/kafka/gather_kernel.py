@@ -9,12 +9,14 @@ from typing import Any
 
 from llvmlite import ir  # type: ignore[import-untyped]  # it ships no types
 from numba import njit, types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
-from sources.decode.memory import byte_at, int32_at, int64_at, put_byte, put_int64
+from sources.decode.memory import int32_at, int64_at, put_byte, put_int64
 
 ERROR, PAYLOAD, LENGTH, OFFSET = 0, 24, 32, 56  # bytes from the begin of a message
 POINTER = 8
+USED, GOOD, BAD = 0, 8, 16  # bytes from the begin of the counts
 
 
 @intrinsic
@@ -46,51 +48,74 @@ def _two_arguments(_typing: Any, _function: Any, _one: Any, _two: Any) -> Any:
 call_2: Any = _two_arguments
 
 
+@intrinsic
+def _copy(_typing: Any, _to: Any, _begin: Any, _size: Any) -> Any:
+    """f(to, begin, size): the C library's memcpy."""
+
+    def generate(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        byte = ir.IntType(8).as_pointer()
+        to, begin = builder.inttoptr(args[0], byte), builder.inttoptr(args[1], byte)
+        cgutils.raw_memcpy(builder, to, begin, args[2], 1)  # type: ignore[no-untyped-call]  # numba has no types
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), generate
+
+
+copy: Any = _copy
+
+
 @njit(nogil=True, cache=True)
-def measure(messages: int, count: int) -> tuple[int, int]:
-    """Bytes of all good messages, and how many are good. messages: address of `count` pointers."""
-    size = good = 0
-    for at in range(count):
+def measure(messages: int, begin: int, count: int) -> int:
+    """Bytes of the good ones of messages begin .. count - 1, a byte 0 behind each. messages: address of pointers."""
+    size = 0
+    for at in range(begin, count):
         message = int64_at(messages + POINTER * at)
         if int32_at(message + ERROR) == 0:
-            size += int64_at(message + LENGTH)
-            good += 1
-    return size, good
+            size += int64_at(message + LENGTH) + 1
+    return size
 
 
 @njit(nogil=True, cache=True)
 def gather(
-    messages: int, count: int, text: int, ends: int, offset: int, stamp_ms: int, failed: int, timestamp: int,
-    scratch: int,
-) -> None:  # fmt: skip
-    """Copy good messages to text, each followed by one byte 0, and their columns; of the others (error, offset) pairs.
+    messages: int, begin: int, count: int, text: int, room: int, columns: int, capacity: int, counts: int, failed: int,
+    timestamp: int, scratch: int, destroy: int,
+) -> int:  # fmt: skip
+    """Append messages begin .. count - 1 to columns, as far as there is room; the number of the first that has none.
 
-    All arguments but count are addresses. ends, offset, stamp_ms: int64 for each good message; failed: int64 pairs.
-    timestamp: librdkafka's function; scratch: 8 bytes for what it says besides.
+    messages: address of pointers; what has been taken is given back by `destroy` (0: is not). text: address of `room`
+    bytes; a byte 0 follows each body. columns: address of int64[3, capacity]: ends, offsets, stamps; there must be
+    room in it. counts: of int64[3]: bytes used, good messages so far, and failures of this call. failed: of an int64
+    pair (error, offset) for each. timestamp: librdkafka's function; scratch: 8 bytes for what it says besides.
     """
-    place = text
-    good = bad = 0
-    for at in range(count):
+    used, good, bad = int64_at(counts + USED), int64_at(counts + GOOD), 0
+    at = begin
+    while at < count:
         message = int64_at(messages + POINTER * at)
         error = int32_at(message + ERROR)
-        if error != 0:
+        if error == 0:
+            length = int64_at(message + LENGTH)
+            if used + length + 1 > room:
+                break
+            copy(text + used, int64_at(message + PAYLOAD), length)
+            used += length
+            put_byte(text + used, 0)
+            row = columns + 8 * good
+            put_int64(row, used)
+            put_int64(row + 8 * capacity, int64_at(message + OFFSET))
+            put_int64(row + 16 * capacity, call_2(timestamp, message, scratch))
+            used += 1
+            good += 1
+        else:
             put_int64(failed + 16 * bad, error)
             put_int64(failed + 16 * bad + 8, int64_at(message + OFFSET))
             bad += 1
-            continue
-        payload, length = int64_at(message + PAYLOAD), int64_at(message + LENGTH)
-        words = length & ~7
-        for byte in range(0, words, 8):
-            put_int64(place + byte, int64_at(payload + byte))
-        for byte in range(words, length):  # not one byte further than the message: what is behind may not be ours
-            put_byte(place + byte, byte_at(payload + byte))
-        place += length
-        put_byte(place, 0)
-        put_int64(ends + 8 * good, place - text)
-        put_int64(offset + 8 * good, int64_at(message + OFFSET))
-        put_int64(stamp_ms + 8 * good, call_2(timestamp, message, scratch))
-        place += 1
-        good += 1
+        if destroy != 0:
+            call_1(destroy, message)
+        at += 1
+    put_int64(counts + USED, used)
+    put_int64(counts + GOOD, good)
+    put_int64(counts + BAD, bad)
+    return at
 
 
 @njit(nogil=True, cache=True)

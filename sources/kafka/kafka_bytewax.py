@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import structlog
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
@@ -27,6 +28,9 @@ from sources.kafka.positions import Position
 from sources.kafka.reader import KafkaReader
 from sources.kafka.settings import consumer_settings
 from sources.kafka.topic import await_topic
+from sources.profile import PROFILES, Profile
+from sources.registry_files import SchemaFiles
+from sources.registry_gate import Ask, SchemaGate
 
 log = structlog.get_logger()
 GONE = Gauge(
@@ -34,7 +38,6 @@ GONE = Gauge(
     multiprocess_mode="livemostrecent",
 )  # fmt: skip
 PARTITIONS = Gauge("andon_kafka_partitions", "Partitions of the topic", ["shard"], multiprocess_mode="livemostrecent")
-BUSY_POLL_S, IDLE_POLL_S = 0.002, 0.02
 HELD_POLL_S = 1.0
 ENDS_TIMEOUT_S = 1.0
 LOOK_AGAIN_S = 60.0  # whether messages that were gone are there again, of a log that was put back
@@ -49,11 +52,13 @@ class KafkaPartition(StatefulSourcePartition[tuple[str, Batch], tuple[int, int]]
 
     def __init__(
         self, reader: KafkaReader, gaps: GapFiles, stop: threading.Event, beat: Callable[[], None], clock: Clock,
-        contact: Callable[[], None] = lambda: None, *, by_broker: bool | None = None,
+        contact: Callable[[], None] = lambda: None, *, by_broker: bool | None = None, gate: SchemaGate | None = None,
+        profile: Profile = PROFILES["balanced"],
     ) -> None:  # fmt: skip
         self._by_broker = by_broker
         self._reader, self._gaps, self._stop, self._beat, self._clock = reader, gaps, stop, beat, clock
-        self._contact = contact
+        self._contact, self._profile = contact, profile
+        self._gate = gate or SchemaGate(reader.shard, reader, SchemaFiles(Path()), None)
         self._awake: datetime | None = None
         self._idle = 0
         self._partitions: int | None = None
@@ -67,14 +72,17 @@ class KafkaPartition(StatefulSourcePartition[tuple[str, Batch], tuple[int, int]]
         self._beat()
         if self._stop.is_set():
             raise StopIteration
-        messages = self._reader.read(MAX_MESSAGES, MAX_BYTES)
+        messages = self._gate.read(MAX_MESSAGES, MAX_BYTES)
         self._look_at_topic()
         if not messages:
-            if self._reader.lost:
+            if self._gate.waits:
+                self._contact()  # it is the schema registry that does not answer, not the broker
+                self._sleep(self._profile.idle_s)
+            elif self._reader.lost:
                 self._at_gap()
             else:
                 self._idle += 1
-                self._sleep(min(BUSY_POLL_S * self._idle, IDLE_POLL_S))
+                self._sleep(min(self._profile.busy_s * self._idle, self._profile.idle_s))
             return []
         if self._noted:
             self._noted = False
@@ -89,12 +97,12 @@ class KafkaPartition(StatefulSourcePartition[tuple[str, Batch], tuple[int, int]]
         return [(shard_key(self._reader.shard), Batch(self._reader.shard, messages))]
 
     def next_awake(self) -> datetime | None:
-        """Soon while there is something, after 2 to 20 ms while there is nothing, after 1 s at a gap."""
+        """Soon while there is something, as the profile says while there is nothing, after 1 s at a gap."""
         return self._awake
 
     def snapshot(self) -> tuple[int, int]:
         """Where to go on."""
-        position = self._reader.position
+        position = self._gate.position
         return position.offset, position.stamp_ns
 
     def close(self) -> None:
@@ -167,13 +175,14 @@ class KafkaSource(FixedPartitionedSource[tuple[str, Batch], tuple[int, int]]):
         if plant.config.transport.kafka is None:
             raise ConfigError("kafka.none")
         self._kafka, self._plant, self._data = plant.config.transport.kafka, plant, data
+        self._profile = plant.config.transport.profile
         self._shards = {shard_key(shard): shard for shard in shards}
         self._stop, self._beat, self._clock = stop, beat, clock or SystemClock()
 
     def list_parts(self) -> list[str]:
         """One partition a shard, after a look at the topic; the only call that may wait for the broker."""
         shards = self._plant.config.transport.shards
-        await_topic(self._kafka, self._settings(min(self._shards.values())), shards, self._stop, self._beat)
+        await_topic(self._kafka, self._settings(), shards, self._stop, self._beat)
         return sorted(self._shards)
 
     def build_part(self, step_id: str, for_part: str, resume_state: tuple[int, int] | None) -> KafkaPartition:
@@ -181,11 +190,23 @@ class KafkaSource(FixedPartitionedSource[tuple[str, Batch], tuple[int, int]]):
         shard = self._shards[for_part]
         contact = Heartbeat(self._data, f"log-{shard}")
         after = Position(*(resume_state or ()))
-        reader = KafkaReader(self._settings(shard), self._kafka.topic, shard, after, contact, self._clock)
+        reader = KafkaReader(self._settings(), self._kafka.topic, shard, after, contact, self._clock)
+        files = SchemaFiles(self._data.slots(shard).parent / "schemas")
+        gate = SchemaGate(shard, reader, files, self._registry())
         return KafkaPartition(
             reader, GapFiles(self._data, shard), self._stop, self._beat, self._clock, contact,
-            by_broker=self._kafka.stamps == "broker",
+            by_broker=self._kafka.stamps == "broker", gate=gate, profile=PROFILES[self._profile],
         )  # fmt: skip
 
-    def _settings(self, shard: int) -> dict[str, object]:
-        return consumer_settings(self._kafka, self._plant.config.site.id, shard)
+    def _registry(self) -> Ask | None:
+        settings = self._plant.config.sources.schema_registry
+        if settings is None:
+            return None
+        from sources.registry import Registry  # takes half a second, and only this way in needs it
+
+        return Registry(settings)
+
+    def _settings(self) -> dict[str, object]:
+        """The same for all shards of the process: those share a client. It goes by the first one's name."""
+        first = min(self._shards.values())
+        return consumer_settings(self._kafka, self._plant.config.site.id, first, self._profile)

@@ -12,18 +12,20 @@ from typing import Any
 
 from andon.config.deployment import Kafka
 from andon.kafka import client_settings
+from sources.profile import PROFILES
 
-FETCH_WAIT_MS = 100
 QUEUE_BACKOFF_MS = 2
 STATISTICS_MS = 2_000
 
 
-def consumer_settings(kafka: Kafka, site: str, shard: int) -> dict[str, Any]:
+def consumer_settings(kafka: Kafka, site: str, shard: int, profile: str = "balanced") -> dict[str, Any]:
     """For the consumer of one partition. It never commits: the flow's recovery store keeps the position.
 
-    File names in `kafka` are absolute, as `load_plant` gives them. The result holds the password: for the client
+    profile: a name of `PROFILES`; what [transport.kafka] says itself goes before it. File names
+    in `kafka` are absolute, as `load_plant` gives them. The result holds the password: for the client
     alone, never for a log. Raises ConfigError where a secret is missing.
     """
+    chosen = PROFILES[profile]
     return client_settings(kafka, Path(), f"andon-{site}-{shard}") | {
         "group.id": f"andon-{site}-{shard}",  # the client asks for one; nothing is stored under it
         "enable.auto.commit": False,
@@ -33,10 +35,15 @@ def consumer_settings(kafka: Kafka, site: str, shard: int) -> dict[str, Any]:
         "enable.partition.eof": True,
         "check.crcs": True,
         "allow.auto.create.topics": False,
-        "fetch.wait.max.ms": FETCH_WAIT_MS,
+        "fetch.wait.max.ms": _first(kafka.fetch_wait_ms, chosen.fetch_wait_ms),
+        "fetch.min.bytes": _first(kafka.fetch_min_bytes, chosen.fetch_min_bytes),
         "fetch.queue.backoff.ms": QUEUE_BACKOFF_MS,
-        "queued.max.messages.kbytes": kafka.queue_kb,
-        "queued.min.messages": 20_000,
+        "queued.max.messages.kbytes": _first(kafka.queue_kb, chosen.queue_kb),
+        "queued.min.messages": _first(kafka.queue_messages, chosen.queue_messages),
         "statistics.interval.ms": STATISTICS_MS,
         "topic.metadata.refresh.interval.ms": 60_000,  # partitions that were added are seen after so long
     }
+
+
+def _first(said: int | None, otherwise: int) -> int:
+    return otherwise if said is None else said

@@ -5,18 +5,19 @@ A control that the checker does not see would mean that the checker, or the prot
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 
 def _slots() -> None:
-    """A snapshot's slot is written over at once, so a kill while it is written leaves none whole."""
+    """A snapshot's cells are written over by the next one, though it names those that have not changed."""
     from andon import slots
 
     class InPlace(slots.SlotFiles):
-        def write(self, data: bytes) -> slots.Reference:
+        def hold(self, named: Iterable[int]) -> None:
+            super().hold(named)
             self._named.clear()
-            return super().write(data)
+            self._find_free()
 
     import flows.plant
 

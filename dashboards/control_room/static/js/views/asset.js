@@ -10,6 +10,7 @@ import { acknowledgeButton } from "./acknowledge.js";
 import { trendPanel } from "./line.js";
 import { scoreBar } from "./overview.js";
 import { hoursChoice } from "./ranges.js";
+import { windowsPanel } from "./windows.js";
 
 export function asset(path) {
   const one = state.plant.byPath.get(path);
@@ -29,6 +30,7 @@ export function asset(path) {
       one.cold_chain ? coldPanel(one, now, hours) : one.oee ? panel(t("oee.now"), null, oeeBlock(now.oee?.total, t("oee.range", { hours }))) : null,
       alarmPanel(now)),
     first ? trendPanel(one, first, { wide: true, height: 300 }) : null,
+    one.series.map((series) => windowsPanel(one, series)),
     now.timelines.length ? panel(t("states"), null, now.timelines.map((line) => h("div", { key: line.tag }, h("h3", null, t(`tag.${line.tag}`)), timeline(line, now.from_ms, now.to_ms, one.series.find((s) => s.tag === line.tag))))) : null,
     h("div.grid.two", null, rest.map((series) => trendPanel(one, series, { height: 180 }))));
 }

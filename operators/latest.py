@@ -1,0 +1,48 @@
+"""Per series: the newest reading, and changes of state series; see flows/touched.py."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from andon.readings import Status
+
+NEWEST = np.dtype(
+    [
+        ("time_ns", "i8"), ("received_ns", "i8"), ("value", "f8"), ("score", "f8"), ("state", "f8"),
+        ("status", "u1"), ("is_state", "?"), ("touched", "?"),
+    ],
+    align=True,
+)  # fmt: skip
+BAD = int(Status.BAD)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def note_rows(  # type: ignore[no-untyped-def]
+    time_ns, series, value, status, received_ns, score, verdict, ahead, newest, touched, used, changed
+):
+    """Rows with verdict == ahead into their series' records. Ids and lengths are checked by the caller.
+
+    touched int32[series]: ids of records that were not touched before, from `used` on; changed int32[n]: rows that
+    change the state of a state series. Returns (length of touched, length of changed).
+    """
+    changes = 0
+    for i in range(time_ns.shape[0]):
+        if verdict[i] != ahead:
+            continue
+        one = newest[series[i]]
+        one.time_ns = time_ns[i]
+        one.received_ns = received_ns[i]
+        one.value = value[i]
+        one.status = status[i]
+        if not np.isnan(score[i]):
+            one.score = score[i]
+        if not one.touched:
+            one.touched = True
+            touched[used] = series[i]
+            used += 1
+        if one.is_state and status[i] != BAD and value[i] != one.state:
+            one.state = value[i]
+            changed[changes] = i
+            changes += 1
+    return used, changes

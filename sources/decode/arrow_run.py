@@ -1,0 +1,205 @@
+"""Arrow batches of the same layout and dictionaries, one behind the other: their columns are worked on together."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import orjson
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from andon.readings import I32, I64, NS_PER_MS, Reason, Status
+from andon.series import SeriesDictionary
+from sources.decode import stamps
+from sources.decode.arrow_names import NameTable
+from sources.decode.arrow_schema import ArrowLayout
+from sources.decode.columns import UNREADABLE, WireRows
+from sources.decode.layout import FALSE, NULL, OK, STRING, TRUE
+
+_NO_CODE = -1  # of a null
+_GOOD_Q = 192
+_STATUS = np.where(np.arange(256) >= _GOOD_Q, Status.GOOD, np.where(np.arange(256) >= 64, 1, 2)).astype(np.uint8)
+_MOST_Q = 0xFFFF_FFFF
+
+
+class Chunk(NamedTuple):
+    """One batch as numpy columns; codes of names, states and units, -1 for null."""
+
+    message: int
+    first_line: int
+    ts: NDArray[Any]
+    asset: NDArray[Any]
+    tag: NDArray[Any] | None
+    value: NDArray[Any]  # NaN for null
+    quality: NDArray[Any] | None
+    unit: NDArray[Any] | None
+
+
+class Layers(NamedTuple):
+    """What batches of one run have in common. states, units: of the codes in the batches."""
+
+    layout: ArrowLayout
+    names: NameTable
+    states: tuple[str | None, ...]
+    units: tuple[str | None, ...]
+
+
+def codes(column: pa.Array) -> NDArray[Any]:
+    """Indices of a dictionary column, -1 for null."""
+    indices = column.indices
+    if indices.null_count:
+        indices = indices.cast(pa.int64()).fill_null(_NO_CODE)
+    found: NDArray[Any] = indices.to_numpy()
+    return found
+
+
+def whole(column: pa.Array, null: int) -> NDArray[Any]:
+    """A column of whole numbers or stamps."""
+    if column.null_count:
+        column = column.cast(pa.int64()).fill_null(null)
+    elif pa.types.is_timestamp(column.type):
+        column = column.view(pa.int64())
+    found: NDArray[Any] = column.to_numpy()
+    return found
+
+
+def numbers(column: pa.Array) -> NDArray[Any]:
+    """A column of numbers or booleans, NaN for null."""
+    if pa.types.is_null(column.type):
+        return np.full(len(column), np.nan)
+    if column.null_count and pa.types.is_boolean(column.type):
+        column = column.cast(pa.int8())
+    found: NDArray[Any] = column.to_numpy(zero_copy_only=False)
+    return found
+
+
+class Run:
+    """Batches that share `Layers`."""
+
+    def __init__(self, layers: Layers, dictionary: SeriesDictionary, unit_ids: dict[str, int], units_of: I32) -> None:
+        self.layers, self._dictionary = layers, dictionary
+        self._unit_ids, self._units_of = unit_ids, units_of
+        self.chunks: list[Chunk] = []
+
+    def rows(self) -> WireRows:
+        """All rows; IndexError when a code is outside of its dictionary."""
+        layout, chunks = self.layers.layout, self.chunks
+        sizes = [len(chunk.ts) for chunk in chunks]
+        ts = _joined([chunk.ts for chunk in chunks], np.int64)
+        place, verdict = self._places()
+        value, kind = self._values(place)
+        first, end = (ms * NS_PER_MS // layout.tick_ns for ms in (stamps.FIRST_MS, stamps.END_MS))
+        time_ns = ts * layout.tick_ns
+        outside = (ts < first) | (ts >= end)
+        if outside.any():
+            time_ns[outside] = UNREADABLE
+        self._check_units(place, verdict)
+        status = self._status(place, verdict)
+        message = np.repeat(np.array([chunk.message for chunk in chunks], np.int32), sizes)
+        line = np.concatenate([np.arange(chunk.first_line, chunk.first_line + len(chunk.ts)) for chunk in chunks])
+        return WireRows(place, time_ns, value, kind, verdict, status, message, line.astype(np.int32))
+
+    def _places(self) -> tuple[I32, NDArray[np.uint8]]:
+        names, chunks = self.layers.names, self.chunks
+        asset = _joined([chunk.asset for chunk in chunks], np.int64)
+        tag = None if chunks[0].tag is None else _joined([c.tag for c in chunks if c.tag is not None], np.int64)
+        names.check(asset, tag)
+        unnamed = asset < 0 if tag is None else (asset < 0) | (tag < 0)
+        if unnamed.any():
+            asset = np.where(unnamed, 0, asset)
+            tag = None if tag is None else np.where(unnamed, 0, tag)
+        found = names.places(asset, tag) if not unnamed.all() else np.zeros(len(asset), np.int32)
+        found[unnamed] = -Reason.wrong_type
+        return np.maximum(found, -1), np.where(found < 0, -found, OK).astype(np.uint8)
+
+    def _values(self, place: I32) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+        kind = self.layers.layout.kind
+        value = _joined([chunk.value for chunk in self.chunks], np.float64)
+        kinds = np.full(len(value), kind, np.uint8)
+        if kind == TRUE:
+            kinds[value == 0.0] = FALSE
+        if kind == STRING:
+            value = self._states(value.astype(np.int64), place)
+        missing = np.isnan(value)
+        if missing.any():
+            kinds[missing] = NULL
+        return value, kinds
+
+    def _states(self, code: I64, place: I32) -> NDArray[np.float64]:
+        """Numbers of states by name: NaN for null, -1 for a name that the series does not have."""
+        names = self.layers.states
+        if len(code) and not _NO_CODE <= code.min() <= code.max() < len(names):
+            raise IndexError(code.max())
+        pairs, inverse = np.unique(np.stack([place.astype(np.int64), code]), axis=1, return_inverse=True)
+        numbers = []
+        for one, name in zip(pairs[0].tolist(), [None if k < 0 else names[k] for k in pairs[1].tolist()], strict=True):
+            states = self._dictionary.declared[one].states if one >= 0 else ()
+            numbers.append(np.nan if name is None else states.index(name) if name in states else -1)
+        return np.array(numbers, np.float64)[inverse.reshape(-1)]
+
+    def _check_units(self, place: I32, verdict: NDArray[np.uint8]) -> None:
+        layout, own = self.layers.layout, self._units_of[place]
+        given: Any = None
+        if layout.unit_column >= 0:
+            code = _joined([chunk.unit for chunk in self.chunks if chunk.unit is not None], np.int64)
+            if len(code) and not _NO_CODE <= code.min() <= code.max() < len(self.layers.units):
+                raise IndexError(code.max())
+            ids = [None if unit is None else self._unit_ids.get(unit, -2) for unit in self.layers.units]
+            given = np.array([*(-3 if one is None else one for one in ids), -3], np.int32)[code]  # the last is null's
+            given = np.where(given == -3, own, given)
+        elif layout.unit is not None:
+            given = self._unit_ids.get(layout.unit, -2)
+        if given is not None:
+            verdict[(given != own) & (place >= 0)] = Reason.unit_mismatch
+
+    def _status(self, place: I32, verdict: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        if self.layers.layout.quality < 0:
+            return np.zeros(len(place), np.uint8)
+        given = [chunk.quality for chunk in self.chunks if chunk.quality is not None]
+        if all(one.dtype == np.uint8 for one in given):
+            return _STATUS.take(np.concatenate(given))
+        code = _joined(given, np.int64)
+        wrong = (code < 0) | (code > _MOST_Q)
+        verdict[wrong & (place >= 0) & (verdict == OK)] = Reason.wrong_type
+        high: NDArray[np.int64] = np.minimum(code >> 30, 2)
+        return np.where(code <= 255, _STATUS[np.clip(code, 0, 255)], high).astype(np.uint8)
+
+    def as_json(self, row: int) -> bytes:
+        """A row as the JSON reading that says the same."""
+        layout, at = self.layers.layout, row
+        chunk = self.chunks[0]
+        for chunk in self.chunks:
+            if at < len(chunk.ts):
+                break
+            at -= len(chunk.ts)
+        asset, tag = self.layers.names.names(int(chunk.asset[at]), 0 if chunk.tag is None else int(chunk.tag[at]))
+        value: Any = chunk.value[at].item()
+        if layout.kind == STRING:
+            value = self.layers.states[value] if value >= 0 else None
+        elif layout.kind == TRUE:
+            value = None if np.isnan(value) else bool(value)
+        elif not np.isfinite(value):
+            value = None if np.isnan(value) else str(value)
+        row_json = {"ts": _json_stamp(int(chunk.ts[at]), layout.tick_ns), "asset": asset, "tag": tag, "value": value}
+        if chunk.quality is not None:
+            row_json["q"] = int(chunk.quality[at])
+        unit = layout.unit
+        if chunk.unit is not None:
+            unit = self.layers.units[int(chunk.unit[at])] if chunk.unit[at] >= 0 else None
+        return orjson.dumps(row_json if unit is None else {**row_json, "unit": unit})
+
+
+def _json_stamp(ts: int, tick_ns: int) -> int | str:
+    if tick_ns == NS_PER_MS:
+        return ts
+    ms, rest = divmod(ts * tick_ns, NS_PER_MS)
+    if rest == 0 or not stamps.FIRST_MS <= ms < stamps.END_MS:
+        return ms
+    return f"{np.datetime64(ms * NS_PER_MS + rest, 'ns')}Z"
+
+
+def _joined(parts: list[NDArray[Any]], kind: type[np.generic]) -> NDArray[Any]:
+    if len(parts) == 1:
+        return parts[0].astype(kind)
+    return np.concatenate(parts, dtype=kind, casting="unsafe")

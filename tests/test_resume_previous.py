@@ -1,0 +1,65 @@
+"""State that earlier versions wrote resumes, and the rest of the log gives what those versions gave for it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from andon.config.models import Plant
+from andon.datafolder import DataFolder
+from andon.plant import PlantModel
+from flows.shard import ShardEngine
+from tests.state_fixture import outputs, read, read_log, run_part, unpack
+
+STORED = sorted(path for path in (Path(__file__).parent / "fixtures" / "state").iterdir() if path.is_dir())
+MACHINE = re.compile(rb"/(?:home|root|tmp|usr|work)/")  # what must not have slipped into a stored file
+
+
+def same(found: object, wanted: object) -> None:
+    """Equal; numbers to a rounding error of the order in which sums are made."""
+    if isinstance(wanted, float) and isinstance(found, float):
+        assert found == pytest.approx(wanted, rel=1e-9, abs=1e-9)
+    elif isinstance(wanted, list) and isinstance(found, list):
+        assert len(found) == len(wanted), (found, wanted)
+        for one, other in zip(found, wanted, strict=True):
+            same(one, other)
+    elif isinstance(wanted, dict) and isinstance(found, dict):
+        assert found.keys() >= wanted.keys()
+        for key, value in wanted.items():
+            same(found[key], value)
+    else:
+        assert found == wanted
+
+
+@pytest.mark.parametrize("folder", STORED, ids=lambda path: path.name)
+def test_state_of_an_earlier_version_goes_on(folder, tmp_path, monkeypatch):
+    step, offsets = ShardEngine.step, []
+
+    def noted(self, messages):
+        offsets.extend(message.offset for message in messages)
+        return step(self, messages)
+
+    log, taken = read_log(folder)
+    unpack((folder / "data.tar.xz").read_bytes(), tmp_path)
+    data = DataFolder(tmp_path)
+    data.open("s1", 1)
+    monkeypatch.setattr(ShardEngine, "step", noted)
+    run_part(PlantModel(Plant.model_validate(read(folder, "plant.json.xz"))), data, log)
+    assert offsets == list(range(taken + 1, len(log) + 1))
+    found, wanted = outputs(data), read(folder, "expected.json.xz")
+    for name, rows in wanted.items():
+        assert len(found[name]) == len(rows), name
+        for one, other in zip(found[name], rows, strict=True):
+            same(one, other)
+
+
+@pytest.mark.parametrize("folder", STORED, ids=lambda path: path.name)
+def test_stored_state_is_small_and_names_no_machine(folder, tmp_path):
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 200_000
+    unpack((folder / "data.tar.xz").read_bytes(), tmp_path)
+    for path in tmp_path.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            assert not MACHINE.search(content), path.name
