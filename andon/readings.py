@@ -5,7 +5,7 @@ A batch is the unit of work (1 to 16,000 rows); no step handles a single reading
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple, overload
@@ -111,6 +111,16 @@ class Messages(Sequence[Message]):
         text = b"".join([self._view()[start:stop], TEXT_END])
         return Messages(text, self.ends[begin:end] - start, self.offset[begin:end], self.received_ns[begin:end])
 
+    def picked(self, at: NDArray[np.intp]) -> Messages:
+        """The messages at these indices, int[k], k > 0, ascending.
+
+        >>> Messages.of([Message(7, 5, b"{}"), Message(8, 6, b"[1]"), Message(9, 6, b"1")]).picked(np.array([0, 2]))[1]
+        Message(offset=9, received_ns=6, body=b'1')
+        """
+        cuts = np.flatnonzero(np.diff(at) != 1) + 1
+        begins, ends = at[np.concatenate([[0], cuts])], at[np.concatenate([cuts - 1, [len(at) - 1]])] + 1
+        return Messages.joined([self.part(*run) for run in zip(begins.tolist(), ends.tolist(), strict=True)])
+
     def body(self, at: int) -> bytes:
         """The bytes of one message, 0 <= at < n."""
         return self.raw(self._start(at), int(self.ends[at]))
@@ -122,6 +132,11 @@ class Messages(Sequence[Message]):
         b'[1'
         """
         return bytes(self._view()[begin:end])
+
+    def raws(self, spans: Iterable[tuple[int, int]]) -> list[bytes]:
+        """`raw` of many pieces."""
+        view = self._view()
+        return [bytes(view[begin:end]) for begin, end in spans]
 
     def _view(self) -> memoryview:
         return memoryview(self.text)  # type: ignore[arg-type]  # numpy's arrays are buffers, their types do not say so

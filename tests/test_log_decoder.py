@@ -13,6 +13,7 @@ from andon.readings import Decoded, Message, Messages, Reason
 from andon.series import SeriesDictionary
 from sources.decode import JsonDecoder, LogDecoder, log_decoder
 from sources.decode.formats import FirstBytes, joined
+from sources.ticks import tick_body
 from sources.wire_arrow import arrow_message
 from sources.wire_sparkplug import Sent, Tag, birth, data, framed
 from tests.decode_world import NOW, NOW_MS, PLANT, reading
@@ -47,7 +48,8 @@ def make() -> LogDecoder:
 
 BODIES = st.sampled_from([
     orjson.dumps(reading()), orjson.dumps(reading(tag="door", value=True)), orjson.dumps(reading(asset="a", unit=...)),
-    orjson.dumps({"ts": NOW // 1_000_000, "event": "tick"}), b"", b"x", b"\xff\xff\xff", b"[1]",
+    orjson.dumps({"ts": NOW // 1_000_000, "event": "tick"}), tick_body(NOW, 1_000_000_000), tick_body(9 * NOW),
+    b"", b"x", b"\xff\xff\xff", b"[1]",
     orjson.dumps({"ts": NOW // 1_000_000, "event": "lot.started", "asset": "a", "data": {}}),
 ])  # fmt: skip
 
@@ -79,6 +81,26 @@ def test_a_batch_of_json_goes_through_without_a_copy(monkeypatch: pytest.MonkeyP
     assert seen[0] is messages
     assert len(decoded.readings) == 1
     assert [Reason(one) for one in decoded.dead.reason] == [Reason.not_json]
+
+
+@pytest.mark.parametrize("tick", [tick_body(NOW), tick_body(NOW, 1_000_000_000)])
+def test_ticks_cut_no_runs(monkeypatch: pytest.MonkeyPatch, tick: bytes) -> None:
+    """Between messages of another format they are decoded at once, and stand where they stood."""
+    rows = [b"*" + orjson.dumps([reading()] * size) for size in (2, 1, 3)]
+    log = [Message(at, NOW, body) for at, body in enumerate([rows[0], tick, tick, rows[1], b"*x", tick, rows[2]], 1)]
+    decoder, one_by_one = make(), make()
+    counts: list[list[int]] = []
+    for part in (decoder.json, *decoder._others.values()):
+        decode = part.decode
+        counts.append([])
+        monkeypatch.setattr(
+            part, "decode", lambda some, decode=decode, n=counts[-1]: (n.append(len(some)), decode(some))[1]
+        )
+    decoded = decoder.decode(log)
+    assert counts[:2] == [[3], [4]]
+    assert [tick.at_row for tick in decoded.ticks] == [2, 2, 3]
+    assert decoded.dead.offset.tolist() == [5]
+    assert as_rows(decoded) == as_rows(joined([one_by_one.decode([one]) for one in log]))
 
 
 def test_state_goes_with_the_snapshot() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Protocol
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 from andon.readings import I64, U8, DeadLetters, Decoded, Messages, Readings
 from sources.decode.memory import address, byte_at
 
+_TICK = re.compile(rb'\{"ts": \d{1,15}, (?:"since": \d{1,12}, )?"event": "tick"\}')  # as the ticker writes it
+_TICK_BYTES = 64  # and no longer than this
 JSON = 0  # of everything that begins like no other format
 
 
@@ -77,6 +80,25 @@ def _classify(text: int, ends: I64, candidates: U8, prefixes: NDArray[np.uint8],
                     found[m] = number
                     break
         begin = ends[m] + 1
+
+
+def are_ticks(messages: Messages, at: NDArray[np.intp]) -> bool:
+    """Whether all these messages, at int[k], are ticks of the ticker and nothing else."""
+    if int((np.diff(messages.ends, prepend=-1)[at]).max()) > _TICK_BYTES:
+        return False
+    return all(_TICK.fullmatch(messages.body(one)) for one in at.tolist())
+
+
+def with_ticks(rows: Decoded, ticks: Decoded) -> Decoded:
+    """Rows of other formats and the ticks that stood between their messages."""
+    places = np.searchsorted(rows.readings.offset, [tick.offset for tick in ticks.ticks]).tolist()
+    between = [replace(tick, at_row=place) for tick, place in zip(ticks.ticks, places, strict=True)]
+    return replace(
+        rows,
+        ticks=sorted([*rows.ticks, *between], key=lambda tick: tick.offset),
+        dead=DeadLetters.joined([rows.dead, ticks.dead]).in_log_order(),
+        rows_in=rows.rows_in + ticks.rows_in,
+    )
 
 
 def joined(runs: Sequence[Decoded]) -> Decoded:

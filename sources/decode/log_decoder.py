@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from andon.plant import PlantModel
-from andon.readings import Decoded, Message, Messages, Readings
+from andon.readings import U8, Decoded, Message, Messages, Readings
 from andon.series import SeriesDictionary
 from sources.decode.arrow import PREFIX as ARROW
 from sources.decode.arrow import ArrowDecoder
 from sources.decode.decoder import JsonDecoder
-from sources.decode.formats import FirstBytes, FormatDecoder, joined
+from sources.decode.formats import JSON, FirstBytes, FormatDecoder, are_ticks, joined, with_ticks
 from sources.decode.registered import RegisteredDecoder
 from sources.decode.sparkplug import PREFIX as SPARKPLUG
 from sources.decode.sparkplug import SparkplugDecoder
@@ -33,7 +33,8 @@ FORMATS: Mapping[str, tuple[bytes, Make]] = {"arrow": (ARROW, ArrowDecoder), "sp
 class LogDecoder:
     """Decodes the messages of one shard's log (docs/wire-formats.md). What begins like no other format is JSON.
 
-    A batch of one format goes to that format's decoder as it is; a mixed one is cut into runs of one format each.
+    A batch of one format goes to that format's decoder as it is; a mixed one is cut into runs of one format each. Ticks
+    between messages of other formats cut nothing: one a second would make a run of each message.
     Any split of the messages into calls gives the same rows. Never raises on any bytes. schemas: of Avro and Protobuf.
     """
 
@@ -55,8 +56,16 @@ class LogDecoder:
         formats = self._first_bytes.formats(columns)
         if not formats.any():
             return self.json.decode(columns)
-        cuts = [0, *(np.flatnonzero(formats[1:] != formats[:-1]) + 1).tolist(), len(columns)]
-        runs = [self._decoders[int(formats[begin])].decode(columns.part(begin, end)) for begin, end in pairwise(cuts)]
+        ticks = np.flatnonzero(formats == JSON)
+        if len(ticks) and are_ticks(columns, ticks):
+            rest = np.flatnonzero(formats)
+            return with_ticks(self._runs(columns.picked(rest), formats[rest]), self.json.decode(columns.picked(ticks)))
+        return self._runs(columns, formats)
+
+    def _runs(self, messages: Messages, formats: U8) -> Decoded:
+        """One run of one format after the other."""
+        cuts = [0, *(np.flatnonzero(formats[1:] != formats[:-1]) + 1).tolist(), len(messages)]
+        runs = [self._decoders[int(formats[begin])].decode(messages.part(begin, end)) for begin, end in pairwise(cuts)]
         return runs[0] if len(runs) == 1 else joined(runs)
 
     def snapshot(self) -> State:
