@@ -31,7 +31,7 @@ class Arena:
         self.row_bytes = self._dtype.itemsize * int(np.prod(shape, dtype=np.int64))
         self._memory: mmap.mmap | None = None
         self._is_large = False
-        self.rows: Array = self._reserve(RESERVED)
+        self.rows: Array = self._reserve(RESERVED, 1024)
 
     def reach(self, count: int) -> None:
         """Make rows 0..count - 1 usable. Cost: nothing up to RESERVED rows, then a copy for each doubling."""
@@ -45,11 +45,12 @@ class Arena:
             with suppress(OSError):  # a kernel without them
                 self._memory.madvise(mmap.MADV_HUGEPAGE)
 
-    def _reserve(self, count: int) -> Array:
+    def _reserve(self, count: int, least: int | None = None) -> Array:
+        """least: rows that do for now where the system refuses."""
         try:
             memory = mmap.mmap(-1, count * self.row_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | NO_RESERVE)
         except OSError:
             self._memory = None
-            return np.zeros((count if count > RESERVED else 1024, *self._shape), self._dtype)
+            return np.zeros((least or count, *self._shape), self._dtype)
         self._memory = memory
         return np.frombuffer(memory, self._dtype).reshape(count, *self._shape)

@@ -35,7 +35,8 @@ class KafkaOutPartition(StatefulSinkPartition[ShardOutputs, Position]):
             if not len(rows) and not len(spans):
                 continue
             for series in {*rows.series.tolist(), *spans.series.tolist()} - self._units.keys():
-                self._units[series] = self._specs[outputs.paths[series]].unit
+                spec = self._specs.get(outputs.paths[series])  # none where it has left the configuration
+                self._units[series] = spec.unit if spec else "1"
             lines = window_lines(self._site, rows, outputs.paths, self._units)
             if len(spans):
                 lines += span_lines(self._site, spans, outputs.paths, self._units)

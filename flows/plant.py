@@ -40,6 +40,7 @@ from andon.slots import SlotFiles
 from flows.influx import influx_partition
 from flows.kafka_out import kafka_out_partition
 from flows.quarantine import Quarantine
+from flows.recovery import forget_unreached
 from flows.seeds import SeededSource, Seeds, Source
 from flows.shard import ShardEngine, State
 from flows.stage import EngineStage, Opened
@@ -171,6 +172,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             while True:
                 pace = Pace()
+                forget_unreached(store)
                 cli_main(
                     plant_flow(plant, data, shards, stop, SystemClock(), name=name, seeds=seeds, pace=pace),
                     epoch_interval=timedelta(seconds=float(os.environ.get("ANDON_EPOCH_S", epoch_s))),

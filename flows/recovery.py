@@ -8,7 +8,8 @@ key, its newest snapshot from before that epoch. tests/test_workers.py compares 
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +25,7 @@ SNAPSHOTS = """
     select step_id, state_key, max(snap_epoch), ser_change, created_at from snaps where snap_epoch < ?
     group by step_id, state_key
 """
+_UNREACHED = "select 1 from snaps where snap_epoch >= ? limit 1"
 Key = tuple[str, str]  # id of the step, key of the shard
 
 
@@ -41,29 +43,55 @@ def make_store(folder: Path) -> None:
     init_db_dir(folder, 1)
 
 
+@contextmanager
+def _opened(folder: Path) -> Iterator[sqlite3.Connection]:
+    """The store of a folder. Not read-only: what a killed flow left in the WAL has to be taken in first."""
+    path = folder / FILE
+    if not path.exists():
+        raise DataFolderError("layout.no_store", path=str(path))
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=10.0)) as db:
+            yield db
+    except sqlite3.DatabaseError as error:
+        raise DataFolderError("layout.store_unreadable", path=str(path), detail=str(error)) from None
+
+
 def resume_point(folder: Path) -> dict[Key, Snapshot]:
     """The snapshots that a flow over this store would resume from; empty where none has run.
 
     DataFolderError when there is no store, or it cannot be read.
     """
-    path = folder / FILE
-    if not path.exists():
-        raise DataFolderError("layout.no_store", path=str(path))
-    try:
-        # Not read-only: what a killed flow left in the WAL has to be taken in first.
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=10.0)) as db:
-            return _snapshots(db)
-    except sqlite3.DatabaseError as error:
-        raise DataFolderError("layout.store_unreadable", path=str(path), detail=str(error)) from None
+    with _opened(folder) as db:
+        return _snapshots(db)
+
+
+def forget_unreached(folder: Path) -> None:
+    """Remove the snapshots of epochs that the next start runs again. To be called before every start.
+
+    A kill between a snapshot and the frontier leaves them. Bytewax writes over one only where its key gets something
+    in that epoch again; else a later start would resume the step from it, and the source from before it.
+    DataFolderError as `resume_point`.
+    """
+    with _opened(folder) as db, db:
+        epoch = _resume_epoch(db)
+        if epoch is not None and db.execute(_UNREACHED, (epoch,)).fetchone():  # mostly none: nothing is written then
+            db.execute("delete from snaps where snap_epoch >= ?", (epoch,))
+
+
+def _resume_epoch(db: sqlite3.Connection) -> int | None:
+    newest = db.execute(NEWEST).fetchone()
+    if newest is None:
+        return None
+    number, workers, resumed = newest
+    reached = dict(db.execute("select worker_index, worker_frontier from fronts where ex_num = ?", (number,)))
+    epoch: int = min(max(resumed, reached.get(worker, resumed)) for worker in range(workers))
+    return epoch
 
 
 def _snapshots(db: sqlite3.Connection) -> dict[Key, Snapshot]:
-    newest = db.execute(NEWEST).fetchone()
-    if newest is None:
+    epoch = _resume_epoch(db)
+    if epoch is None:
         return {}
-    number, workers, resumed = newest
-    reached = dict(db.execute("select worker_index, worker_frontier from fronts where ex_num = ?", (number,)))
-    epoch = min(max(resumed, reached.get(worker, resumed)) for worker in range(workers))
     return {
         (step, key): Snapshot(state, taken_in, datetime.fromisoformat(at).replace(tzinfo=UTC))
         for step, key, taken_in, state, at in db.execute(SNAPSHOTS, (epoch,))

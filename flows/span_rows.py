@@ -55,7 +55,7 @@ class SpanShapes:
             size_ns=_ns(window.size_s),
             hop_ns=_ns(window.hop_s),
             gap_ns=_ns(window.gap_s),
-            max_ns=_ns(window.max_s),
+            max_ns=_ns(window.most_s),
             calendar=self._calendar(window.calendar) if window.calendar else None,
             holds=any(name in HELD for name in names),
             ranks=tuple(rank for name in names if (rank := quantile(name)) is not None),

@@ -38,6 +38,11 @@ class Sessions:
         self._known: dict[tuple[int, int], dict[int, Known]] = {}  # by member and place of the window, then start_ns
         self._late: dict[tuple[int, int], set[int]] = {}  # stamps of rows that must be looked at
         self._stale: set[tuple[int, int]] = set()  # open sessions that lack late rows
+        self._since: dict[tuple[int, int], int] = {}  # where a window declared later begins: nothing is known of before
+
+    def begin(self, member: int, place: int, since_ns: int) -> None:
+        """A window that was declared while its series had rows; late rows before since_ns are not its own."""
+        self._since[member, place] = since_ns
 
     @property
     def waiting(self) -> bool:
@@ -46,6 +51,8 @@ class Sessions:
 
     def note_late(self, member: int, place: int, time_ns: int) -> None:
         """A row behind what is folded. Inside the open session it is counted when that closes."""
+        if time_ns < self._since.get((member, place), time_ns):
+            return
         number = self._number(member, place)
         span = self._operator.span_state[number]
         if span["open"] and span["start_ns"] <= time_ns < span["end_ns"]:
@@ -166,11 +173,12 @@ class Sessions:
         """Plain tuples by member and place."""
         known = tuple((key, tuple((at, *one) for at, one in known.items())) for key, known in self._known.items())
         late = tuple((key, tuple(sorted(times))) for key, times in sorted(self._late.items()))
-        return (known, late, tuple(sorted(self._stale)))
+        return (known, late, tuple(sorted(self._stale)), tuple(sorted(self._since.items())))
 
     def restore(self, snapshot: tuple[Any, ...], spans: dict[tuple[int, int], tuple[int, int]]) -> None:
         """Take over a snapshot. spans: (member, place) in it -> those of now; the others are left out."""
-        known, late, stale = snapshot
+        known, late, stale, since = snapshot
+        self._since = {spans[key]: at for key, at in since if key in spans}
         for key, told in known:
             if key in spans:
                 self._known[spans[key]] = {at: Known(*one) for at, *one in told}

@@ -39,6 +39,7 @@ class DeclaredSpans:
     def __init__(self, plant: PlantModel, pane_ns: int, journal: Journal) -> None:
         self._journal, self._shapes = journal, SpanShapes(plant)
         self._statistics = statistics_of(plant)
+        self._clock = repr((plant.config.site.timezone, sorted(one.begins for one in plant.config.shift)))
         self._operator = SpanOperator(pane_ns)
         self._sessions = Sessions(self._operator, round(plant.config.time.correct_for_h * 3600 * NS_PER_S))
         self._member_of: I32 = np.zeros(0, np.int32)  # by series; -1: none
@@ -104,8 +105,11 @@ class DeclaredSpans:
             return time_ns, value, bounds
         member = np.repeat(np.arange(len(held)), np.diff(bounds))
         late = time_ns < self._operator.member_state["folded_ns"][member]
-        for one, at, what in zip(member[late].tolist(), time_ns[late].tolist(), value[late].tolist(), strict=True):
-            self._note_late(one, at, what)
+        for one in np.unique(member[late]).tolist():
+            mine = late & (member == one)
+            after = self._after(one, time_ns[mine])
+            for at, what in zip(time_ns[mine].tolist(), value[mine].tolist(), strict=True):
+                self._note_late(one, at, what, after)
         kept = np.searchsorted(member[~late], np.arange(len(bounds)))
         return time_ns[~late], value[~late], kept
 
@@ -116,15 +120,23 @@ class DeclaredSpans:
         for member in np.flatnonzero(fresh).tolist():
             self._operator.start(member, int(time_ns[bounds[member]]) // pane_ns * pane_ns)
 
-    def _note_late(self, member: int, time_ns: int, value: float) -> None:
+    def _after(self, member: int, late_ns: I64) -> I64:
+        """Times of the rows behind the first of some late rows; only a counter goes on from them."""
+        if not self._operator.members[member].counter:
+            return late_ns[:0]
+        until_ns = max(int(self._operator.member_state["standing_ns"][member]), int(late_ns[-1]))
+        after: I64 = self._journal.points(self._series[member], int(late_ns[0]) + 1, until_ns + 1)["time_ns"]
+        return after
+
+    def _note_late(self, member: int, time_ns: int, value: float, after: I64) -> None:
         """A row behind what is folded: which windows must be computed again, and what stands from now on."""
         operator, shape = self._operator, self._operator.members[member]
         state = operator.member_state[member]
         folded_ns, standing_ns = int(state["folded_ns"]), int(state["standing_ns"])
         following_ns = None
         if shape.counter and state["known"] and time_ns < standing_ns:
-            after = self._journal.points(self._series[member], time_ns + 1, standing_ns + 1)
-            following_ns = int(after["time_ns"][0]) if len(after) else None
+            at = int(np.searchsorted(after, time_ns, "right"))
+            following_ns = int(after[at]) if at < len(after) else None
         for place, spec in enumerate(shape.spans):
             if spec.kind == "session":
                 self._sessions.note_late(member, place, time_ns)
@@ -191,17 +203,19 @@ class DeclaredSpans:
         """Journal rows of [start_ns, end_ns) and before it as far as they matter, sorted by time, ties in log order."""
         shape, series = self._operator.members[member], self._series[member]
         rows = self._journal.points(series, start_ns - shape.hold_ns, end_ns)
-        for back_ns in LOOK_BACK_NS if shape.counter else ():
-            if len(rows) and rows["time_ns"][0] < start_ns:
+        for back_ns in (
+            LOOK_BACK_NS if shape.counter else ()
+        ):  # to a row that came in time, as `_touching` counts from it
+            if ((rows["time_ns"] < start_ns) & (rows["closed_ns"] < end_ns)).any():
                 break
-            before = self._journal.points(series, start_ns - back_ns, start_ns)
-            rows = np.concatenate([before, rows])
+            before = self._journal.points(series, start_ns - max(back_ns, shape.hold_ns), start_ns)
+            rows = np.concatenate([before, rows[rows["time_ns"] >= start_ns]])
         return rows
 
     def snapshot(self) -> tuple[object, ...]:
         """Layout, series and their windows in the operator's order, then the parts; plain tuples and bytes."""
         self._bind_fresh()
-        windows = tuple(tuple(_fingerprint(window) for window in one) for one in self._windows)
+        windows = tuple(tuple(self._fingerprint(window) for window in one) for one in self._windows)
         return (
             LAYOUT, tuple(self._series), windows, self._waiting.snapshot(), tuple(sorted(self._dirty)),
             self._operator.snapshot(), self._sessions.snapshot(),
@@ -244,7 +258,7 @@ class DeclaredSpans:
             if new < 0:
                 continue
             members[old] = new
-            now = [_fingerprint(window) for window in self._windows[new]]
+            now = [self._fingerprint(window) for window in self._windows[new]]
             spans |= {(old, place): (new, now.index(one)) for place, one in enumerate(told) if one in now}
         return members, spans
 
@@ -265,6 +279,7 @@ class DeclaredSpans:
                 if (member, place) in spans:
                     continue
                 if spec.kind == "session":
+                    self._sessions.begin(member, place, folded_ns)
                     rows = self._journal.points(series, folded_ns - spec.max_ns, folded_ns)
                     begins = np.flatnonzero(np.diff(rows["time_ns"], prepend=NEVER // 2) >= spec.gap_ns)
                     if len(rows):
@@ -273,11 +288,13 @@ class DeclaredSpans:
                         points = since["time_ns"], since["value"]
                         _, _, fresh = replay(self._operator.pane_ns, shape, spec, points, stretch_ns, standing)
                         self._operator.take_open(int(state["first_span"]) + place, fresh)
+                        if fresh.span_state["open"][0]:
+                            self._sessions.begin(member, place, stretch_ns[0])
                 else:
                     windows = spec.windows_of(folded_ns - 1, folded_ns)
                     self._dirty |= {(member, place, *window) for window in windows if window[1] > folded_ns}
 
-
-def _fingerprint(window: DeclaredWindow) -> str:
-    """What decides a window's numbers: all but which series it is on."""
-    return window.model_dump_json(exclude={"on", "template"})
+    def _fingerprint(self, window: DeclaredWindow) -> str:
+        """What decides a window's numbers: all but which series it is on, and the site's clock and shifts."""
+        told = window.model_dump_json(exclude={"on", "template"})
+        return told if window.calendar is None else told + self._clock

@@ -24,6 +24,8 @@ def layout_1(
     Layout 1 kept count, Welford mean and M2 of each pane, in a ring whose length is a power of two.
     """
     old = np.frombuffer(states, SERIES_1)
+    still_open = (old["filled"] - old["closed"]).max(initial=0, where=old["seen"] > 0)
+    ring = max(ring, longest + int(still_open))  # that version may have waited longer for late rows than this one
     panes = np.frombuffer(rings, POINTS).reshape(len(old), ring_before)
     new = np.zeros(len(old), SERIES)
     for name in CLOCKS:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -142,12 +144,33 @@ def _copy_file(source: Path, target: Path) -> bool:
                 new.execute("pragma journal_mode=delete")  # one file, no WAL beside it
             beside.replace(target)
         else:
-            shutil.copyfile(source, target)
+            _copy_without_holes(source, target)
     except (FileNotFoundError, sqlite3.OperationalError):
         if source.exists():
             raise
         return False
     return True
+
+
+def _copy_without_holes(source: Path, target: Path) -> None:
+    """As shutil.copyfile, but holes stay holes: small cells fill a fraction of `cells.slot`."""
+    with source.open("rb") as old, target.open("wb") as new:
+        size, at = os.fstat(old.fileno()).st_size, 0
+        while at < size:
+            try:
+                begin = os.lseek(old.fileno(), at, os.SEEK_DATA)
+            except OSError as error:
+                if error.errno != errno.ENXIO:
+                    raise
+                break  # nothing but a hole is left
+            at = min(os.lseek(old.fileno(), begin, os.SEEK_HOLE), size)
+            old.seek(begin)
+            new.seek(begin)
+            left = at - begin
+            while left and (block := old.read(min(left, 1 << 20))):
+                new.write(block)
+                left -= len(block)
+        new.truncate(size)
 
 
 def _open(path: Path) -> sqlite3.Connection:

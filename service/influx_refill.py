@@ -162,7 +162,8 @@ class Refill:
                 if any(history.windows(asset, tag, size, start_ns, end_ns, 1).start_ns for size in self._sizes_ns):
                     return True
                 if any(
-                    history.spans(asset, tag, one, start_ns, end_ns, 1) for one in self._encoder.declared((asset, tag))
+                    history.spans(asset, tag, one, start_ns, end_ns, 1, gone=True, begun=True)
+                    for one in self._encoder.declared((asset, tag))
                 ):
                     return True
                 if any(time_ns >= start_ns for time_ns, _ in history.states(asset, tag, start_ns, end_ns, 1)):
@@ -188,8 +189,8 @@ class Refill:
         rows = (_rows(series, columns) for columns in found)
         lines = [self._encoder.windows.encode(one, {series: (asset, tag)}) for one in rows]
         for window in self._encoder.declared((asset, tag)):
-            spans = history.spans(asset, tag, window, start_ns, end_ns, MOST, gone=True)
-            lines += [self._encoder.span((asset, tag), window, one) for one in spans if one.start_ns >= start_ns]
+            spans = history.spans(asset, tag, window, start_ns, end_ns, MOST, gone=True, begun=True)
+            lines += [self._encoder.span((asset, tag), window, one) for one in spans]
         return b"".join(lines)
 
     def _states(self, history: HistoryReader, asset: str, tag: str, start_ns: int, end_ns: int) -> bytes:

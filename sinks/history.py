@@ -91,7 +91,7 @@ insert into ledger values (?,?,?,?,?,?,?,?,?,?) on conflict do update set
 where excluded.as_of > as_of
 """
 _OLD_WINDOWS = 'delete from "window" where series = ? and size_ns = ? and start_ns <= ?'
-_OLD_SPANS = "delete from span where series = ? and end_ns <= ?"
+_OLD_SPANS = "delete from span where series = ? and name = ? and start_ns < ? and end_ns <= ?"
 _OLD_FIGURES = "delete from figure where kind = ? and end_ns <= ? and final = 1"
 _OLD_ROWS = (
     "delete from ledger where series = :series and hour_ns <= :before - 3600000000000",
@@ -184,7 +184,8 @@ class HistoryWriter:
             for series in self._ids.values():
                 for statement in _OLD_ROWS:
                     gone += self._db.execute(statement, {"series": series, "before": before_ns}).rowcount
-                gone += self._db.execute(_OLD_SPANS, (series, before_ns)).rowcount
+                for name in self._names(series):
+                    gone += self._db.execute(_OLD_SPANS, (series, name, before_ns, before_ns)).rowcount
                 for size_ns in self._sizes(series):
                     gone += self._db.execute(_OLD_WINDOWS, (series, size_ns, before_ns - size_ns)).rowcount
         return gone
@@ -198,6 +199,16 @@ class HistoryWriter:
             if size_ns is None:
                 return sizes
             sizes.append(size_ns)
+
+    def _names(self, series: int) -> list[str]:
+        """The declared windows that a series has rows of; one look-up each."""
+        names: list[str] = []
+        while True:
+            query = "select min(name) from span where series = ? and name > ?"
+            (name,) = self._db.execute(query, (series, names[-1] if names else "")).fetchone()
+            if name is None:
+                return names
+            names.append(name)
 
     def close(self) -> None:
         """Give the file back. Nothing is lost by not calling it."""

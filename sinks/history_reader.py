@@ -135,21 +135,29 @@ class HistoryReader:
         return sorted(row[0] for row in rows)
 
     def spans(
-        self, asset: str, tag: str, window: str, start_ns: int, end_ns: int, limit: int = 5000, *, gone: bool = False
+        self,
+        asset: str,
+        tag: str,
+        window: str,
+        start_ns: int,
+        end_ns: int,
+        limit: int = 5000,
+        *,
+        gone: bool = False,
+        begun: bool = False,
     ) -> list[DeclaredRow]:
         """The newest `limit` windows of a [[window]] that overlap [start_ns, end_ns), in order of start.
 
-        gone: sessions that late rows took away too.
+        gone: sessions that late rows took away too. begun: only those that begin in it, which is found much faster.
         """
-        if not any(file.rows(_HAS_SPANS) for file in self._files):
-            return []  # written by a version before there were any
-        rows = self._all(
-            """select start_ns, end_ns, revision, count, statistics from span
+        statement = f"""select start_ns, end_ns, revision, count, statistics from span
                where series = (select id from series where asset = ? and tag = ?) and name = ?
-               and start_ns < ? and end_ns > ? and (? or count > 0 or statistics <> '{}')
-               order by start_ns desc limit ?""",
-            (asset, tag, window, end_ns, start_ns, gone, limit),
-        )
+               and start_ns < ? and {"start_ns >= ?" if begun else "end_ns > ?"}
+               and (? or count > 0 or statistics <> '{{}}')
+               order by start_ns desc limit ?"""  # noqa: S608 - one of two texts
+        values = (asset, tag, window, end_ns, start_ns, gone, limit)
+        files = [file for file in self._files if file.rows(_HAS_SPANS)]  # others are of a version before spans
+        rows = [row for file in files for row in file.rows(statement, values)]
         newest = sorted(rows)[-limit:]
         return [DeclaredRow(row[0], row[1], row[2], row[3], orjson.loads(row[4])) for row in newest]
 

@@ -251,7 +251,7 @@ class Journal:
     def _rows_of(self, segment: int, count: int) -> Rows:
         for path in (self.folder / f"{segment:08}.arrow", self._open_path(segment)):
             if path.exists():
-                return decode(path.read_bytes())[:count]
+                return decode(path.read_bytes(), count)
         return np.zeros(0, ROW)
 
     def _open_path(self, segment: int) -> Path:

@@ -61,6 +61,9 @@ class SchemaGate:
         self._before = reader.position
         self._known: set[int] = set()
         self._denied: dict[int, float] = {}
+        self._answered: set[int] = (
+            set()
+        )  # denied since messages are held: asked once for them
         self._thread: threading.Thread | None = None
         self._failed = ""
         self._pause_s, self._again_s = FIRST_PAUSE_S, 0.0
@@ -84,6 +87,7 @@ class SchemaGate:
             if self._ask is None or not messages:
                 return messages
             self._held, self._before = Messages.of(messages), before
+            self._answered.clear()
         held, last = self._held, _ids(self._held)
         missing = [number for number in last if not self._settled(number, last[number])]
         if missing:
@@ -92,6 +96,8 @@ class SchemaGate:
         if denied := {number: offset for number, offset in last.items() if number not in self._known}:
             self._files.note_unknown(denied)
         self._held = None
+        if self._thread is not None:
+            WAITING.labels(self._shard).set(0)
         return held
 
     def _settled(self, number: int, last_offset: int) -> bool:
@@ -99,6 +105,8 @@ class SchemaGate:
             return True
         if self._files.load(number) is not None:
             self._known.add(number)
+            return True
+        if number in self._answered:
             return True
         denied_s = self._denied.get(number)
         if denied_s is not None and time.monotonic() - denied_s < DENIED_S:
@@ -144,6 +152,7 @@ class SchemaGate:
                 if len(self._denied) >= MOST_UNKNOWN:
                     self._denied.clear()
                 self._denied[number] = time.monotonic()
+                self._answered.add(number)
             else:
                 log.info("schema.found", shard=self._shard, schema=number, kind=schema.kind)
         if self._failed:

@@ -43,6 +43,9 @@ def quantile(statistic: str) -> float | None:
     return float(found[1]) / 100.0 if found else None
 
 
+LONGEST_S = 31_622_400.0  # a leap year
+
+
 class Shift(Section):
     """[[shift]]: one shift of the day; it lasts until the next one begins."""
 
@@ -63,13 +66,19 @@ class DeclaredWindow(Section):
         description="tumbling: one after the other. hopping: overlapping. session: from the first row to a silence. "
         "calendar: of the site's local time."
     )
-    size_s: float | None = Field(None, gt=0, description="tumbling, hopping: length, s; a multiple of windows.pane_s.")
+    size_s: float | None = Field(
+        None, gt=0, le=LONGEST_S, description="tumbling, hopping: length, s; a multiple of windows.pane_s."
+    )
     hop_s: float | None = Field(
-        None, gt=0, description="hopping: one begins every so many s; a multiple of windows.pane_s, at most size_s; "
-        "at most 120 are open at once.",
+        None, gt=0, le=LONGEST_S, description="hopping: one begins every so many s; a multiple of windows.pane_s, at "
+        "most size_s; at most 120 are open at once.",
     )  # fmt: skip
-    gap_s: float | None = Field(None, gt=0, description="session: it ends after a silence of so many s.")
-    max_s: float = Field(86_400.0, gt=0, description="session: it ends after so many s at the latest.")
+    gap_s: float | None = Field(
+        None, ge=0.001, le=LONGEST_S, description="session: it ends after a silence of so many s."
+    )
+    max_s: float | None = Field(
+        None, ge=0.001, le=LONGEST_S, description="session: it ends after so many s at the latest; 86,400 if not given."
+    )
     calendar: Literal["hour", "day", "week", "month", "shift"] | None = Field(
         None, description="calendar: which. A day after a clock change has 23 or 25 hours; weeks begin on Monday; "
         "shift: the [[shift]] list. windows.pane_s divides a minute.",
@@ -81,13 +90,18 @@ class DeclaredWindow(Section):
 
     def selects(self, path: str, template: str, kind: str) -> bool:
         """Whether it is on the series asset/tag of a template and kind."""
-        if self.template not in (None, template):
+        if kind == "waveform" or self.template not in (None, template):  # its figures are series of their own
             return False
         return kind in DEFAULT_KINDS if self.on is None else fnmatchcase(path, self.on)
+
+    @property
+    def most_s(self) -> float:
+        """How long a session may last, s."""
+        return 86_400.0 if self.max_s is None else self.max_s
 
     @property
     def longest_s(self) -> float:
         """The most that it can last, s."""
         if self.kind == "session":
-            return self.max_s + (self.gap_s or 0.0)
+            return self.most_s + (self.gap_s or 0.0)
         return self.size_s or (float(CALENDAR_LONGEST_S[self.calendar]) if self.calendar else 0.0)

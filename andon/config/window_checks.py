@@ -63,6 +63,10 @@ def _shape(draft: Draft, loc: Loc, window: DeclaredWindow) -> Iterator[Problem]:
             code = "config.window_extra" if given else "config.window_missing"
             place = draft.document.place((*loc, key) if given else loc)
             yield Problem(code, place, window=window.id, kind=window.kind, key=key, needed=", ".join(needed))
+    if window.max_s is not None and window.kind != "session":
+        place = draft.document.place((*loc, "max_s"))
+        told = {"window": window.id, "kind": window.kind, "key": "max_s", "needed": ", ".join(needed)}
+        yield Problem("config.window_extra", place, **told)
     if window.kind == "hopping" and window.size_s and window.hop_s:
         place = draft.document.place((*loc, "hop_s"))
         if window.hop_s > window.size_s:

@@ -66,12 +66,11 @@ class Refill:
                 )  # fmt: skip
                 yield [window_line(self._site, asset, tag, unit, size_ns, *row) for row in zip(*columns, strict=True)]
             for window in self._declared.get((asset, tag), ()):
-                spans = self._history.spans(asset, tag, window, low_ns, high_ns + 1, MOST, gone=True)
+                spans = self._history.spans(asset, tag, window, low_ns, high_ns + 1, MOST, gone=True, begun=True)
                 yield [
                     span_line(
                         self._site, asset, tag, unit, window, one.start_ns, one.end_ns, one.revision, one.count,
                         one.statistics,
                     )
                     for one in spans
-                    if one.start_ns >= low_ns
                 ]  # fmt: skip

@@ -133,7 +133,7 @@ class ArrowDecoder:
             return layout
         line = 0
         for batch in reader:
-            batch.validate()
+            batch.validate(full=True)
             found.append(self._chunk(layout, batch, at, line))
             line += len(batch)
         return found

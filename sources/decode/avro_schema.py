@@ -29,6 +29,7 @@ Wanted = Mapping[str, Path]  # what is looked for below a type: name of the fiel
 NOTHING = -1  # instead of a field: skip
 STEP = 24  # bytes
 MOST_STEPS = 20_000
+MOST_INSIDE = 100_000  # types looked at for the sizes of others: what names a type twice that names one twice ..
 READINGS = "readings"
 _SIZES = {"null": 0, "boolean": 1, "float": 4, "double": 8}
 _STAMPS = {
@@ -87,6 +88,7 @@ class _Compiler:
         self._subroutines: dict[str, int] = {}
         self._calls: list[tuple[int, str]] = []
         self._reading: set[str] = set()
+        self._looks = 0
 
     def finish(self) -> Program:
         self._put(END)
@@ -206,12 +208,15 @@ class _Compiler:
         elif kind in ("int", "long"):
             self._put(VARINT, field, _STAMPS.get(logical, WHOLE) if field == binary.TS else WHOLE)
         elif kind == "record":
+            self._least_of(schema)  # a value of no bytes may be more steps than the kernel ever ends
             self._calls.append((self._put(CALL), schema["name"]))
         elif kind == "array":
             self._loop(schema["items"], lambda: self.keep(schema["items"], NOTHING))
         elif kind == "map":
             self._loop(["string", schema["values"]], lambda: self._entry(schema["values"]), is_map=True)
         elif kind == "fixed":
+            if schema["size"] < 0:
+                raise UnusableSchemaError("a type of less than no bytes")
             self._put(FIXED, 0, 0, schema["size"])
         elif kind == "enum":
             self._put(ENUM, field, len(self._symbols), len(schema["symbols"]))
@@ -250,6 +255,9 @@ class _Compiler:
 
     def _least_of(self, schema: Schema) -> int:
         """Bytes that a value takes at least; of a type inside itself 0."""
+        self._looks += 1
+        if self._looks > MOST_INSIDE:
+            raise UnusableSchemaError("too many types inside each other")
         schema, kind = self._resolved(schema)
         if kind == "union":
             return 1 + min((self._least_of(one) for one in schema), default=0)

@@ -88,7 +88,7 @@ class Programs:
                 if schema.id not in self._unusable:
                     self._unusable.add(schema.id)
                     log.error("schema.unusable", schema=schema.id, kind=schema.kind, problem=str(problem))
-            if len(self._numbers) < MOST_PROGRAMS:
+            if number != NO_PROGRAM or len(self._numbers) < MOST_PROGRAMS:  # what was compiled is always kept
                 self._numbers[key] = number
         return number
 

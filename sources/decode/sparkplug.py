@@ -24,6 +24,7 @@ from sources.decode.sparkplug_tables import BirthTables
 
 PREFIX = b"spBv1.0/"
 LAYOUT = 1
+MOST_NODES = 10_000  # of a shard; beyond it those without a birth are forgotten
 MOST_TOPIC = 1024  # bytes: a topic is found in so many first bytes of a message
 UNKNOWN = -1  # as next sequence number: none is expected
 _DATA, _BIRTH, _DEATH, _OTHER = range(4)
@@ -78,7 +79,7 @@ class SparkplugDecoder:
 
     def decode(self, messages: Messages) -> Decoded:
         """Rows in the order of the log."""
-        self._rebirths, self._parts = [], []
+        self._rebirths, self._parts, self._steps = [], [], []
         self._pending.begin(messages)
         begin = 0
         for at, end in enumerate(messages.ends.tolist()):
@@ -94,8 +95,8 @@ class SparkplugDecoder:
     def _take(self, messages: Messages, at: int, begin: int, end: int) -> None:
         """One message: data waits for the kernel, what it means may have changed by a birth or death before it."""
         name, zero, _ = messages.raw(begin, min(end, begin + MOST_TOPIC)).partition(b"\0")
-        topic = self._topics.get(name) or self._read_topic(name)
-        if not zero or topic is None:
+        topic = (self._topics.get(name) or self._read_topic(name)) if zero else None
+        if topic is None:
             self._pending.refuse(Reason.garbled, at)
             return
         payload = begin + len(name) + 1
@@ -123,10 +124,18 @@ class SparkplugDecoder:
         if kind == _OTHER or len(parts) != (3 if of_device else 2) or not all((group, *parts)):
             return None
         stream = Stream(group, parts[1], parts[2] if of_device else "")
+        if stream[:2] not in self._nodes and len(self._nodes) >= MOST_NODES:
+            self._forget_unborn()
         topic = Topic(kind, stream, self._nodes.setdefault(stream[:2], Node(*stream[:2])))
         if self._births.number_of(stream) is not None:
             self._topics[name] = topic
         return topic
+
+    def _forget_unborn(self) -> None:
+        """Let go of nodes without a birth: names that nobody declares would fill the state."""
+        for key in [key for key, node in self._nodes.items() if not node.births]:
+            del self._nodes[key]
+        self._topics.clear()  # they hold nodes
 
     def _birth(self, topic: Topic, messages: Messages, at: int, begin: int, end: int) -> None:
         stream, node = topic.stream, topic.node

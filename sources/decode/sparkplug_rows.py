@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
+from google.protobuf.message import DecodeError
 
 from andon.plant import PlantModel
 from andon.readings import I32, I64, NS_PER_MS, Decoded, Messages, Reason, Status
@@ -117,7 +118,10 @@ class Pending:
         """The metric of a record as an object; what is not UTF-8 in it is replaced."""
         one = self._metrics[record]
         start = int(one["start"])
-        return Metric.FromString(self._messages.raw(start, start + int(one["size"])))
+        try:
+            return Metric.FromString(self._messages.raw(start, start + int(one["size"])))
+        except DecodeError:  # broken in a property, at which the kernel does not look
+            return Metric()
 
     def _raw(self, rows: WireRows, entry: I32, record: I32, which: I64) -> list[bytes]:
         """Dead rows: a refused message as it is, a metric as the JSON reading that it would have been."""

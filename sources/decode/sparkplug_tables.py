@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from andon.readings import I32, I64, U8, Reason
+from sources.decode.layout import OK
 from sources.decode.memory import address
 from sources.decode.sparkplug_births import Stream, definitions
 from sources.decode.sparkplug_names import Meant, MetricNames
@@ -59,7 +60,7 @@ class BirthTables:
 
     def places(self, number: int) -> I32:
         """Places of all series of a birth, each once."""
-        places = [one.place for one in self._births[number].meant if one.place >= 0]
+        places = [one.place for one in self._births[number].meant if one.place >= 0 and one.verdict == OK]
         return np.array(list(dict.fromkeys(places)), np.int32)
 
     def meant(self, number: int, entry: int) -> Meant:

@@ -229,6 +229,11 @@ def _quality(i: int, end: int) -> int:
                 key = values
             values += 1
             i += _S(size)
+        elif tag == _U(0x12):
+            size, i = varint(i, end)
+            if i < 0 or size > _U(end - i) or _property(i, i + _S(size)) == _BROKEN:
+                return _BROKEN
+            i += _S(size)
         else:
             i = skip(tag, i, end)
             if i < 0:

@@ -47,6 +47,9 @@ class Client(Protocol):
     def fetch(self, max_messages: int, max_bytes: int) -> Fetched | None:
         """What is there now, up to about both limits, never more messages than said; None when nothing is."""
 
+    def look(self) -> None:
+        """Let the callbacks be called, without fetching."""
+
     def ends(self, timeout_s: float) -> tuple[int, int] | None:
         """Oldest offset and the next to come, as the broker says; None when it does not answer."""
 
@@ -97,6 +100,9 @@ class PlainClient:
         if good:
             self._body_bytes = used / good
         return Fetched(*page.columns(), bool(good) and self._by_broker, failures)
+
+    def look(self) -> None:
+        """Nothing: confluent-kafka calls back where it gives messages, and there only."""
 
     def ends(self, timeout_s: float) -> tuple[int, int] | None:
         try:

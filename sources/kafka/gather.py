@@ -92,6 +92,10 @@ class GatherClient:
         by_broker = bool(good) and int(self._scratch[0]) & 0xFFFFFFFF == LOG_APPEND_TIME
         return Fetched(*page.columns(), by_broker, failures)
 
+    def look(self) -> None:
+        if self._connection is not None:
+            self._connection.poll()
+
     def _append(self, page: Page, pointers: int, count: int, failures: list[tuple[int, int]]) -> None:
         """Move the messages to the page and give them back to the library, whatever happens."""
         destroy = self._c.destroy_at if self._checked else 0
@@ -135,6 +139,8 @@ class GatherClient:
         self._checked = bool(good)
 
     def ends(self, timeout_s: float) -> tuple[int, int] | None:
+        if self._connection is None:
+            return None
         low, high = c.c_int64(), c.c_int64()
         error = self._c.query_watermark_offsets(
             self._handle, self._topic, self._partition, c.byref(low), c.byref(high), round(timeout_s * 1000)

@@ -77,6 +77,7 @@ class KafkaPartition(StatefulSourcePartition[tuple[str, Batch], tuple[int, int]]
         if not messages:
             if self._gate.waits:
                 self._contact()  # it is the schema registry that does not answer, not the broker
+                self._reader.look()
                 self._sleep(self._profile.idle_s)
             elif self._reader.lost:
                 self._at_gap()

@@ -110,6 +110,10 @@ class KafkaReader:
             self._errors.clear()
         return self._columns(fetched)
 
+    def look(self) -> None:
+        """Hear what the client has to say, where nothing is to be read now."""
+        self._client.look()
+
     def _fetch(self, max_messages: int, max_bytes: int) -> Fetched | None:
         try:
             return self._client.fetch(max_messages, max_bytes)
@@ -153,11 +157,13 @@ class KafkaReader:
 
     def _on_statistics(self, text: str) -> None:
         statistics = _parsed(text)
-        answers = sum(broker["rx"] for broker in statistics["brokers"].values())
+        partitions = statistics["topics"].get(self.topic, {}).get("partitions", {})
+        leader = partitions.get(str(self.shard), {}).get("leader", -1)  # another broker's answers say nothing of it
+        brokers = statistics["brokers"].values()
+        answers = sum(broker["rx"] for broker in brokers if leader < 0 or broker["nodeid"] == leader)
         if answers != self._answers:
             self._answers = answers
             self._contact()
-        partitions = statistics["topics"].get(self.topic, {}).get("partitions", {})
         known = sum(1 for number in partitions if int(number) >= 0)
         if known:
             self.partitions = known

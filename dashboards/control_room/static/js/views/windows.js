@@ -27,7 +27,12 @@ function table(window) {
       h("tbody", null, window.rows.map((row) => h("tr", { key: row.start_ms },
         h("th", { key: "when", scope: "row" }, row.shift ? `${row.shift} \u00b7 ` : "", time(row.start_ms), " \u2013 ", time(row.end_ms)),
         h("td", { key: "count", "data-label": label("count") }, count(row.count)),
-        names.map((name) => h("td", { key: name, "data-label": label(name) }, row[name] === undefined ? "\u2013" : number(row[name])))))))) : empty(t("no_data")));
+        names.map((name) => h("td", { key: name, "data-label": label(name) }, row[name] === undefined ? "\u2013" : number(row[name], places(row[name]))))))))) : empty(t("no_data")));
+}
+
+/** Digits behind the point for a small number, of which two tell nothing: a rate a second is often one. */
+function places(value) {
+  return value && Math.abs(value) < 0.1 ? Math.min(8, 1 - Math.floor(Math.log10(Math.abs(value)))) : null;
 }
 
 /** What people call a statistic; a percentile by its rank. */
