@@ -7,6 +7,7 @@ key, its newest snapshot from before that epoch. tests/test_workers.py compares 
 
 from __future__ import annotations
 
+import pickle
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -17,8 +18,11 @@ from typing import NamedTuple
 from bytewax.recovery import init_db_dir
 
 from andon.errors import DataFolderError
+from andon.slots import SlotFiles
+from flows.state import StateFiles
 
 FILE = "part-0.sqlite3"
+ENGINE = "plant.engine"  # id of the step
 NEWEST = "select ex_num, worker_count, resume_epoch from exs order by ex_num desc limit 1"
 # A column beside a lone max() is of the row that has the maximum: https://sqlite.org/lang_select.html#bareagg
 SNAPSHOTS = """
@@ -63,6 +67,26 @@ def resume_point(folder: Path) -> dict[Key, Snapshot]:
     """
     with _opened(folder) as db:
         return _snapshots(db)
+
+
+def is_whole(store: Path, state: Path) -> bool:
+    """Whether the shards' folders in `state` hold all that the engines of this store would resume from."""
+    for (step, key), snapshot in resume_point(store).items():
+        if step != ENGINE or snapshot.state is None:
+            continue
+        kept = pickle.loads(snapshot.state)  # noqa: S301 - the owner's own folder
+        if kept is None:
+            continue
+        layout, _, _, named = kept
+        folder = state / str(int(key)) / "slots"
+        if not folder.exists():
+            return False
+        try:
+            slots = SlotFiles(folder)
+            StateFiles(slots).check(named) if layout > 2 else slots.read(named)
+        except DataFolderError:
+            return False
+    return True
 
 
 def forget_unreached(folder: Path) -> None:

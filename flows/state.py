@@ -70,6 +70,15 @@ class StateFiles:
         self._slots.hold(cell[0] for cell in self._used)
         return plain
 
+    def check(self, root: Root) -> None:
+        """Read all that a snapshot names, and take over nothing (DataFolderError: changed on disk)."""
+        parts: dict[str, Any] = pickle.loads(b"".join(map(self._slots.get, root)))  # noqa: S301 - hashes checked just now
+        for _, cells in parts.pop("blocks").values():
+            for cell in cells.values():
+                self._slots.get(cell)
+        for value in parts.values():
+            self._unpacked(value)
+
     def _reader(self, cells: Mapping[int, Cell]) -> Callable[[int], bytes]:
         return lambda number: self._slots.get(cells[number])
 

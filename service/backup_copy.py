@@ -12,13 +12,13 @@ from pathlib import Path
 
 from andon.datafolder import DataFolder
 from andon.errors import DataFolderError
+from flows.recovery import FILE, is_whole
 from flows.workers import CLUSTER, Layout, read_layout
 
 SQLITE_MAGIC = b"SQLite format 3\x00"
 SKIPPED = ("-wal", "-shm", "-journal", ".new", "lock")
 NOT_KEPT = ("alive", "metrics")  # of running processes, worth nothing to the next
 TRIES = 20
-SNAPSHOTS_KEPT = 3  # a slot is used again when none of the last four snapshots names it
 
 
 def copy_tree(source: Path, target: Path) -> None:
@@ -98,8 +98,8 @@ def _copy_state(source: Path, target: Path, stores: Sequence[str], shards: Seque
         slots = [f"{shard}/{name}" for shard in shards for name in _names(source / shard)]
         for name in (*kept, *(name for name in slots if "/recovery/" not in name)):
             _copy_file(source / name, target / name)
-        if all(_newest_epoch(source / name) - _newest_epoch(target / name) <= SNAPSHOTS_KEPT
-               for name in kept if (target / name).exists()):  # fmt: skip
+        found = {(target / name).parent for name in kept if (target / name).name == FILE and (target / name).exists()}
+        if all(is_whole(store, target) for store in found):  # a slow copy finds cells that were used again meanwhile
             return
     raise DataFolderError("backup.unsteady", path=str(source))
 
@@ -112,16 +112,6 @@ def _copy_rest(folder: DataFolder, target: Path, layout: Layout | None) -> None:
     for path in files:
         if not path.name.endswith(SKIPPED):
             _copy_file(path, target / path.relative_to(folder.path / "state"))
-
-
-def _newest_epoch(path: Path) -> int:
-    """Epoch of the newest snapshot in a recovery store; 0 where there is none."""
-    if not path.exists() or not _is_sqlite(path):
-        return 0
-    with closing(_open(path)) as db:
-        if not db.execute("select 1 from sqlite_master where name = 'snaps'").fetchone():
-            return 0
-        return int(db.execute("select coalesce(max(snap_epoch), 0) from snaps").fetchone()[0])
 
 
 def _names(folder: Path) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from andon.datafolder import DataFolder
 from andon.errors import DataFolderError
 from andon.readings import NS_PER_S
 from andon.slots import SlotFiles
+from flows.recovery import ENGINE, is_whole, resume_point
+from flows.state import StateFiles
 from service import backup_copy
 from service.backups import back_up, read_backup
 from sources.spool import Spool
@@ -71,6 +74,33 @@ def filled(site: DataFolder) -> DataFolder:
     (site.path / "state" / "alive").mkdir()
     (site.path / "state" / "alive" / "flow-0").write_text("1")
     return site
+
+
+@pytest.mark.parametrize("size", [0, 1, 4095, 3 << 20, (3 << 20) + 5])
+@pytest.mark.parametrize("written", [(), (0,), (1 << 20,), (4096, 2 << 20, 3 << 20)])
+def test_holes_of_a_file_stay_holes(tmp_path: Path, size: int, written: tuple[int, ...]) -> None:
+    """Small cells fill a fraction of a slot file; a copy that writes the rest may not fit on the disk."""
+    source, target = tmp_path / "cells.slot", tmp_path / "copy"
+    with source.open("wb") as file:
+        for at in written:
+            file.seek(min(at, size))
+            file.write(b"x" * min(5000, size - min(at, size)))
+        file.truncate(size)
+    target.write_bytes(b"what was here before" * 1000)
+    backup_copy._copy_without_holes(source, target)
+    assert target.read_bytes() == source.read_bytes()
+    assert target.stat().st_blocks <= source.stat().st_blocks
+    if size >= 3 << 20:
+        assert target.stat().st_blocks * 512 < size // 2
+
+
+def test_a_backup_keeps_holes(tmp_path: Path) -> None:
+    source = tmp_path / "cells.slot"
+    with source.open("wb") as file:
+        file.write(b"x")
+        file.truncate(8 << 20)
+    assert backup_copy._copy_file(source, tmp_path / "copy")
+    assert (tmp_path / "copy").stat().st_blocks * 512 < 1 << 20
 
 
 def test_backup_and_restore_bring_everything_back(andon: Terminal, filled: DataFolder) -> None:
@@ -223,10 +253,19 @@ def test_slots_that_were_used_again_meanwhile_are_copied_again(
     filled: DataFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (store,) = filled.recovery(0, 0).glob("*.sqlite3")
+    state = StateFiles(SlotFiles(filled.slots(0)))
 
     def snapshot(epoch: int) -> None:
+        kept = 3, 0, None, state.write({"part": b"%05d" % epoch * 1000}, {})
         with closing(sqlite3.connect(store)) as db:
-            db.execute("insert into snaps values ('', 'engine', '0', ?, null)", (epoch,))
+            db.execute("insert or ignore into exs (ex_num, worker_count, resume_epoch) values (0, 1, 1)")
+            db.execute(
+                "insert into snaps (step_id, state_key, snap_epoch, ser_change) values (?, '0000', ?, ?)",
+                (ENGINE, epoch, pickle.dumps(kept)),
+            )
+            db.execute(
+                "insert or replace into fronts (ex_num, worker_index, worker_frontier) values (0, 0, ?)", (epoch + 1,)
+            )
             db.commit()
 
     snapshot(10)
@@ -236,14 +275,16 @@ def test_slots_that_were_used_again_meanwhile_are_copied_again(
         if source.suffix == ".slot":
             copies.append(source)
             if len(copies) == 1:
-                snapshot(14)  # four epochs went by: the slot may hold other bytes than snapshot 10 names
+                for epoch in range(11, 18):  # the cells that snapshot 10 names hold other bytes by now
+                    snapshot(epoch)
         return copy_file(source, target)
 
     monkeypatch.setattr(backup_copy, "_copy_file", slow)
     back_up(filled, tmp_path / "b", SystemClock())
     assert len(copies) == 2
-    with closing(sqlite3.connect(tmp_path / "b/data/state/0/recovery" / store.name)) as db:
-        assert db.execute("select max(snap_epoch) from snaps").fetchone() == (14,)
+    copied = tmp_path / "b" / "data" / "state" / "0"
+    assert resume_point(copied / "recovery")[ENGINE, "0000"].epoch == 17
+    assert is_whole(copied / "recovery", copied.parent)
 
 
 def test_queues_whose_files_come_and_go_do_not_hold_a_backup_up(filled: DataFolder, tmp_path: Path) -> None:
