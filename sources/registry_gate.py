@@ -61,9 +61,7 @@ class SchemaGate:
         self._before = reader.position
         self._known: set[int] = set()
         self._denied: dict[int, float] = {}
-        self._answered: set[int] = (
-            set()
-        )  # denied since messages are held: asked once for them
+        self._answered: set[int] = set()  # denied since messages are held
         self._thread: threading.Thread | None = None
         self._failed = ""
         self._pause_s, self._again_s = FIRST_PAUSE_S, 0.0

@@ -210,5 +210,5 @@ class NaiveSparkplug:
             node.update(births={}, next=None)
         for _, names in gone:
             for meant, _ in names.values():
-                if isinstance(meant, tuple):
+                if isinstance(meant, tuple) and not meant[1]:  # of another unit it has no value to take
                     self.rows.append((message.offset, time_ns, meant[0].path, math.nan, Status.BAD))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from itertools import pairwise
 
 import numpy as np
@@ -154,6 +155,23 @@ def test_what_would_unpack_to_more_is_refused():
     assert decoded.dead.reason.tolist() == [Reason.garbled] * 3
     assert list(decoded.dead.raw) == bodies[:3]
     assert decoded.readings.offset.tolist() == [3]
+
+
+@pytest.mark.parametrize("offsets", [(0, 4, 2, 12), (0, 2_000_000_000, 8, 12), (0, -2_000_000_000, 8, 12)])
+@pytest.mark.parametrize("of_dictionary", [False, True])
+def test_offsets_of_texts_that_point_outside(offsets, of_dictionary):
+    """Of a column and of a dictionary: followed, they would be read from memory that is not the message's."""
+    tags = pa.array(["temp", "door", "none"])
+    tag = pa.DictionaryArray.from_arrays(pa.array([0, 1, 2], pa.int8()), tags) if of_dictionary else tags
+    others = {"ts": [NOW_MS] * 3, "asset": ["fill/line1/f1"] * 3, "value": [1.0] * 3}
+    good = stream([batch_of(tag=tag, **{name: pa.array(column) for name, column in others.items()})])
+    assert good.count(struct.pack("<4i", 0, 4, 8, 12)) == 1
+    bad = good.replace(struct.pack("<4i", 0, 4, 8, 12), struct.pack("<4i", *offsets))
+    decoded = decode(good, bad, good)
+    dead = list(zip(decoded.dead.offset.tolist(), decoded.dead.reason.tolist(), decoded.dead.raw, strict=True))
+    assert [one[0] for one in dead] == [0, 1, 2]  # the good ones have a tag that is not declared
+    assert dead[1] == (1, Reason.garbled, bad)
+    assert decoded.readings.offset.tolist() == [0, 0, 2, 2]
 
 
 GOOD = [arrow_message([reading(), reading(tag="door", value=1.0, unit=...)]), stream([batch_of(), batch_of()])]

@@ -81,5 +81,37 @@ def test_a_torn_tail_is_left_out(kept):
     assert decode(data)["time_ns"].tolist() in ([7] * 3, [7] * 3 + [8] * 3 if kept == -1 else [7] * 3)
 
 
+def test_whole_batches_before_a_torn_one_of_the_same_stream_count():
+    sink = pa.BufferOutputStream()
+    writer = pa.ipc.new_stream(sink, SCHEMA, options=pa.ipc.IpcWriteOptions(compression="lz4"))
+    ends = []
+    for k in (7, 8, 9):
+        one = columns([(k, 1, 0.5, 0, k, k, k, k)] * 3)
+        writer.write_batch(pa.record_batch(list(one.values()), schema=SCHEMA))
+        ends.append(sink.tell())
+    data = sink.getvalue().to_pybytes()
+    for cut in range(ends[1], ends[2], 8):
+        assert decode(data[:cut])["time_ns"].tolist() == [7] * 3 + [8] * 3, cut
+    assert len(decode(data)) == 9
+
+
+def test_whatever_a_power_cut_left_behind_whole_batches_is_left_out():
+    """Zeros of pages that were never written, and anything at all; pyarrow has several kinds of errors for them."""
+    first, second = (columns([(k, 1, 0.5, 0, k, k, k, k)] * 3) for k in (7, 8))
+    whole, tail = encode(first), encode(second)
+    rng = np.random.default_rng(2)
+    for begin in range(0, len(tail), 8):
+        noise = rng.integers(0, 256, 40, np.uint8).tobytes()
+        holes = [tail[:begin] + lost + tail[begin + len(lost) :] for lost in (bytes(8), bytes(16), bytes(40), noise)]
+        for torn in (tail[:begin] + bytes(len(tail) - begin), bytes(begin) + tail[begin:], *holes):
+            assert decode(whole + torn)["time_ns"][:3].tolist() == [7] * 3, begin
+
+
+def test_no_more_is_read_than_asked_for():
+    first, second = (columns([(k, 1, 0.5, 0, k, k, k, k)] * 3) for k in (7, 8))
+    assert decode(encode(first) + encode(second), 2)["time_ns"].tolist() == [7] * 2
+    assert decode(encode(first) + encode(second), 4)["time_ns"].tolist() == [7] * 3 + [8]
+
+
 def test_nothing_is_no_rows():
     assert len(decode(b"")) == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -165,6 +166,16 @@ def test_messages_of_windows_carry_key_and_id(tmp_path):
     found = WindowFeed(site.data.segments("kafka", 0), 0).read(10)
     assert [one.key for one in found] == [b"line1/filler/total", b"cold/room/air", b"util/pump/vibration"]
     assert found[1].headers == [("id", f"s1|cold/room|air|10s|{START_NS}|0".encode())]
+
+
+def test_windows_of_a_series_that_left_the_configuration_have_unit_1(tmp_path):
+    """Its open windows still close when the flow starts without it."""
+    partition = KafkaOutPartition(SegmentWriter(tmp_path, segment_bytes=2_000), plant(), None)
+    gone = {**PATHS, 1: ("cold/room", "left")}
+    partition.write_batch([replace(step(window_rows(0, 3)), paths=gone)])
+    partition.close()
+    told = [orjson.loads(one.value) for one in WindowFeed(tmp_path, 0).read(10)]
+    assert [(one["series"], one["unit"]) for one in told] == [("total", "1"), ("left", "1"), ("vibration", "mm/s")]
 
 
 def test_segments_given_up_at_the_cap_are_told(tmp_path, caplog):

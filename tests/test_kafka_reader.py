@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 
@@ -149,6 +150,24 @@ def test_partitions_that_are_added_are_noticed(kafka):
         client = admin(kafka.bootstrap)
         client.create_partitions([NewPartitions(topic, 3)])[topic].result(30)
         until(lambda: not source.read(1, 1) and source.partitions == 3, "not noticed")
+
+
+def statistics(leader, answers, partition=0):
+    """As librdkafka writes them. answers: of the brokers 1, 2, .. and of the bootstrap address, which has no number."""
+    brokers = {f"b{at}": {"nodeid": at or -1, "rx": rx} for at, rx in enumerate(answers)}
+    of_partition = {"leader": leader, "ls_offset": -1, "lo_offset": -1}
+    return json.dumps({"brokers": brokers, "topics": {"t": {"partitions": {str(partition): of_partition}}}})
+
+
+def test_only_the_leader_of_the_partition_is_the_contact():
+    contacts = []
+    with reader("127.0.0.1:1", "t") as source:
+        source._contact = lambda: contacts.append(1)
+        for answers, want in [((1, 5, 5), 1), ((2, 5, 5), 1), ((3, 9, 5), 1), ((3, 9, 6), 2), ((3, 9, 6), 2)]:
+            source._on_statistics(statistics(2, answers))
+            assert len(contacts) == want, answers
+        source._on_statistics(statistics(-1, (3, 10, 6)))  # nobody leads it, as far as the client knows: anyone counts
+        assert len(contacts) == 3
 
 
 @pytest.mark.slow

@@ -16,11 +16,14 @@ from andon.clock import ManualClock, SystemClock
 from andon.datafolder import DataFolder
 from andon.errors import SourceError
 from andon.heartbeat import folder as signs_of
+from andon.readings import Message
 from sources.kafka import KafkaReader, Position
 from sources.kafka.gaps import GapFiles
 from sources.kafka.kafka_bytewax import KafkaPartition, KafkaSource
 from sources.kafka.settings import consumer_settings
 from sources.kafka.topic import partitions_of
+from sources.registry_files import SchemaFiles
+from sources.registry_gate import SchemaGate
 from tests.kafka_world import admin, delete_before, new_topic, plant_on, produce, settings, until
 from tests.test_kafka_forward import PLANT
 
@@ -275,6 +278,34 @@ def test_waiting_ends_when_it_shall_stop(data):
 def test_partitions_of_a_topic(kafka):
     topic = new_topic(kafka.bootstrap, 3)
     assert partitions_of(consumer_settings(settings(kafka.bootstrap, topic), "szh1", 0), topic, 10.0) == 3
+
+
+def test_the_broker_is_heard_while_messages_wait_for_a_schema(data, tmp_path):
+    """Nothing is fetched meanwhile, and the client calls back only where it is asked."""
+
+    class Framed:
+        topic, shard, position, partitions, stamped_by_broker, lost = "t", 0, Position(), None, None, False
+        looks, batches = 0, [[Message(1, 5, b"\0\0\0\0\7x")]]
+
+        def read(self, _messages, _bytes):
+            return self.batches.pop() if self.batches else []
+
+        def look(self):
+            self.looks += 1
+
+    log, release, contacts = Framed(), threading.Event(), []
+    gate = SchemaGate(0, log, SchemaFiles(tmp_path / "schemas"), lambda _number: release.wait(20) and None)
+    partition = KafkaPartition(
+        log, GapFiles(data, 0), threading.Event(), lambda: None, ManualClock(7), lambda: contacts.append(1), gate=gate
+    )
+    for _ in range(3):
+        assert partition.next_batch() == []
+    assert (log.looks, len(contacts)) == (3, 3)
+    release.set()
+    assert [one.offset for one in poll(partition, 1)] == [1]
+    looks = log.looks
+    assert partition.next_batch() == []
+    assert log.looks == looks  # where nothing waits, reading is enough
 
 
 def test_a_log_that_is_put_back_goes_on_and_its_next_gap_is_told(data, monkeypatch):

@@ -14,6 +14,7 @@ from andon.plant import PlantModel
 from andon.readings import Message, Messages, Reason, Status
 from andon.series import SeriesDictionary
 from sources.decode import LogDecoder
+from sources.decode.protobuf_schema import compile_protobuf
 from sources.registry_files import Schema
 from tests.decode_world import NOW, NOW_MS, PLANT, reading
 from tests.registered_world import World, avro, classes, framed, proto_file, serialized
@@ -141,6 +142,55 @@ def test_a_schema_of_no_use_makes_dead_letters(world, text):
     world.files.keep(Schema(7, "JSON", "{}"))
     assert only(world.decode(Message(1, NOW, framed(6, b"\0\0")))) == Reason.unknown_schema
     assert only(world.decode(Message(1, NOW, framed(7, b"{}")))) == Reason.unknown_schema
+
+
+def test_a_fixed_type_of_less_than_no_bytes(world):
+    fixed = {"type": "fixed", "name": "F", "size": -8}
+    assert one_avro_of(world, {"x": fixed}) == Reason.unknown_schema
+    assert one_avro_of(world, {"x": {"type": "array", "items": fixed}}) == Reason.unknown_schema
+
+
+@pytest.mark.timeout(60)  # followed to the end, 2^30 types
+@pytest.mark.parametrize("beside", [False, True])
+def test_records_that_name_each_other_twice(world, beside):
+    inner = {"type": "record", "name": "N0", "fields": []}
+    for k in range(1, 30):
+        fields = [{"name": "a", "type": inner}, {"name": "b", "type": f"N{k - 1}"}]
+        inner = {"type": "record", "name": f"N{k}", "fields": fields}
+    if not beside:
+        assert one_avro_of(world, {"x": inner}) == Reason.unknown_schema
+        return
+    row = {"type": "record", "name": "R", "fields": [{"name": n, "type": t} for n, t in TYPES.items()]}
+    lists = [{"name": "x", "type": inner}, {"name": "readings", "type": {"type": "array", "items": row}}]
+    number = world.avro({"type": "record", "name": "T", "fields": lists})
+    assert only(world.decode(Message(1, NOW, framed(number, b"\0")))) == Reason.unknown_schema
+
+
+def one_avro_of(world, more):
+    """What becomes of a message of no bytes: its schema alone is looked at."""
+    fields = [{"name": name, "type": one} for name, one in {**TYPES, **more}.items()]
+    number = world.avro({"type": "record", "name": "R", "fields": fields})
+    return only(world.decode(Message(1, NOW, framed(number, b""))))
+
+
+def test_beyond_what_is_kept_a_good_type_is_compiled_once(world, monkeypatch):
+    asked = []
+
+    def counting(file, indices, fields):
+        asked.append(indices)
+        return compile_protobuf(file, indices, fields)
+
+    monkeypatch.setattr("sources.decode.programs.MOST_PROGRAMS", 2)
+    monkeypatch.setattr("sources.decode.programs.compile_protobuf", counting)
+    file = proto_file()
+    number, subject = world.protobuf(file), world.decoder()
+    for indices in (b"\2\4", b"\2\6", b"\2\x08"):  # types that the file does not have
+        assert only(subject.decode(Messages.of([Message(1, NOW, framed(number, b"", indices))]))) is not None
+    good = classes(file)["Reading"](ts=NOW_MS, asset="a", tag="temp", number=21.5).SerializeToString()
+    for at in range(2, 6):
+        message = Message(at, NOW, framed(number, good, b"\0"))
+        assert only(subject.decode(Messages.of([message]))) == (NOW, 21.5, Status.GOOD)
+    assert asked.count([0]) == 1
 
 
 def test_a_value_that_is_no_record_is_no_object(world):

@@ -7,6 +7,7 @@ import threading
 import time
 
 import pytest
+from prometheus_client import REGISTRY
 
 from andon.config.registry import SchemaRegistry
 from andon.errors import ConfigError
@@ -182,6 +183,39 @@ def test_a_denied_id_passes_with_a_note_and_stays_denied_for_those_messages(tmp_
     assert files.load(8) is None  # not asked for messages that are denied for good
     assert settled(again) == [2]
     assert (files.load(8).id, files.unknown_until(8)) == (8, 1)
+
+
+def test_more_denied_ids_than_are_remembered_are_asked_once_each(tmp_path, monkeypatch):
+    monkeypatch.setattr("sources.registry_gate.MOST_UNKNOWN", 4)
+    log, files, asked = Log(), SchemaFiles(tmp_path), []
+    log.batches = [[Message(at, 5, framed(100 + at, b"\2")) for at in range(1, 31)]]
+    gate = SchemaGate(3, log, files, asked.append)  # it answers None: there is no such schema
+    assert settled(gate) == list(range(1, 31))
+    assert sorted(asked) == list(range(101, 131))
+    assert files.unknown_until(130) == 30
+
+
+def test_denials_that_grow_old_while_others_are_asked_let_messages_pass(tmp_path, monkeypatch):
+    monkeypatch.setattr("sources.registry_gate.DENIED_S", 0.0)
+    asked = []
+    assert settled(SchemaGate(3, Log(framed(8, b"\2")), SchemaFiles(tmp_path), asked.append)) == [1]
+    assert asked == [8]
+
+
+@pytest.mark.parametrize("answer", [Schema(7, "AVRO", '"int"'), None])
+def test_no_schema_is_awaited_once_the_messages_have_passed(tmp_path, answer):
+    release = threading.Event()
+
+    def ask(_number):
+        assert release.wait(20)
+        return answer
+
+    gate = SchemaGate(3, Log(framed(7, b"\2")), SchemaFiles(tmp_path), ask)
+    assert gate.read(10, 1000) == []
+    assert REGISTRY.get_sample_value("andon_schemas_awaited", {"shard": "3"}) == 1
+    release.set()
+    assert settled(gate) == [1]
+    assert REGISTRY.get_sample_value("andon_schemas_awaited", {"shard": "3"}) == 0
 
 
 def test_an_absent_registry_is_asked_again_until_it_answers(tmp_path, stub, monkeypatch):

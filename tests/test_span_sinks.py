@@ -79,6 +79,48 @@ def test_a_history_of_an_older_version_has_none(tmp_path, history):
     assert writer.path.exists()
 
 
+def test_a_history_without_the_table_is_read_beside_one_with_it(tmp_path, history):
+    """After an upgrade a shard that is still stopped has the older file."""
+    writer, _ = history
+    HistoryWriter(tmp_path / "1.db", 1).close()
+    with sqlite3.connect(tmp_path / "1.db") as db:
+        db.execute("drop table span")
+    db.close()
+    writer.write(outputs(ROWS))
+    for order in (("0.db", "1.db"), ("1.db", "0.db")):
+        reader = HistoryReader([tmp_path / name for name in order])
+        assert len(reader.spans(*AIR, "shift-air", START_NS, START_NS + 3600 * S)) == 2
+        reader.close()
+
+
+def test_begun_gives_those_that_begin_in_the_range(history):
+    writer, reader = history
+    writer.write(outputs(rows(*((at, at + 60, 1, 5, 4.5, NAN) for at in range(0, 300, 30)))))
+
+    def found(begin, end, **more):
+        some = reader.spans(*AIR, "shift-air", START_NS + begin * S, START_NS + end * S, **more)
+        return [(one.start_ns - START_NS) // S for one in some]
+
+    assert found(90, 150) == [60, 90, 120]
+    assert found(90, 150, begun=True) == [90, 120]
+    assert found(90, 151, begun=True) == [90, 120, 150]
+    assert found(0, 300, limit=2, begun=True) == [240, 270]
+
+
+def test_prune_keeps_spans_that_had_not_ended(history):
+    """Of each series and window, whichever end first."""
+    writer, reader = history
+    for series, name, length in ((0, "a", 60), (0, "b", 3600), (1, "a", 90), (1, "c", 60)):
+        given = rows(*((at, at + length, 1, 5, 4.5, NAN) for at in range(0, 300, 30)), series=series)
+        paths = {0: AIR, 1: ("cold/room", "door")}
+        writer.write(replace(outputs(replace(given, window=(name,) * 10)), paths=paths))
+    assert writer.prune(START_NS + 150 * S) == 4 + 0 + 3 + 4
+    for tag, name, first in (("air", "a", 120), ("air", "b", 0), ("door", "a", 90), ("door", "c", 120)):
+        kept = reader.spans("cold/room", tag, name, 0, START_NS + 7200 * S)
+        assert [(one.start_ns - START_NS) // S for one in kept] == list(range(first, 300, 30)), (tag, name)
+    assert writer.prune(START_NS + 150 * S) == 0
+
+
 def test_line_protocol_has_the_id_as_size_and_what_is_known():
     text, count = OutputEncoder(MODEL).encode(outputs(ROWS))
     head = "window,area=cold,asset=cold/room,series=air,site=s1,size=shift-air,unit=Cel"

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from andon.readings import Message
+from flows.spans import DeclaredSpans
 from tests import naive_spans as naive
 from tests.engine_world import IN_MEMORY, START_NS, S, body, open_engine, plant, tick
 
@@ -194,3 +195,85 @@ def test_a_window_declared_later_begins_with_what_the_journal_has():
     added = run(log, 50, model=plant(site=SITE), restart=True, models={1: MODEL, 2: MODEL, 3: MODEL, 4: MODEL})
     whole = {key: one for key, one in final(run(log, 50)).items() if one[0] > START_NS + 45 * S}
     assert {key: one for key, one in final(added).items() if key in whole} == whole
+
+
+def counted(step_s):
+    """A counter of one a second: live for 1 h, away for 2 h, live again, then its backlog; and the latest stamp."""
+    window = [{"id": "c", "on": "line1/*/total", "kind": "tumbling", "size_s": 3600.0, "statistics": COUNTER}]
+    live = [*range(0, 3600, 60), *range(10_800, 15_000, 60)]
+    events = [one for at in live for one in (("total", at, at, float(at)), ("tick", at))]
+    now = live[-1]
+    for begin in range(3600, 10_800, 600):
+        events += [("total", now, at, float(at)) for at in range(begin, begin + 600, step_s)]
+        now += 1
+        events.append(("tick", now))
+    return plant(window=window, site=SITE), messages([*events, ("tick", now + 30)])
+
+
+def test_a_counter_with_a_backlog_after_hours_ends_with_the_right_increase():
+    """Revisions rise, which `final` looks at; the first window after it was counted over the gap until then."""
+    model, log = counted(60)
+    found = {start - START_NS: told for (_, _, start), (_, _, told) in final(run(log, 100, model=model)).items()}
+    assert [found[hour * 3600 * S]["increase"] for hour in range(1, 4)] == [3600.0] * 3
+
+
+def test_late_rows_read_the_journal_once_a_tick_and_series(monkeypatch):
+    asked = []
+
+    class Noting:
+        """The journal as declared windows see it; others read it for each correction."""
+
+        def __init__(self, journal):
+            self.journal = journal
+
+        def points(self, *given):
+            asked.append(given)
+            return self.journal.points(*given)
+
+    def begin(self, plant, pane_ns, journal, real=DeclaredSpans.__init__):
+        real(self, plant, pane_ns, Noting(journal))
+
+    monkeypatch.setattr(DeclaredSpans, "__init__", begin)
+    counts = []
+    for step_s in (60, 6):  # 12 ticks with 10 late rows each, and with 100
+        model, log = counted(step_s)
+        asked.clear()
+        run(log, len(log), model=model)
+        counts.append(len(asked))
+    assert 0 < counts[1] <= counts[0]
+
+
+SHIFTS = [{"name": "early", "begins": "06:00"}, {"name": "late", "begins": "14:00"}]
+
+
+@pytest.mark.parametrize(
+    ("calendar", "then"),
+    [
+        ("shift", {"shift": [{"name": "early", "begins": "06:00"}, {"name": "late", "begins": "18:00"}]}),
+        ("day", {"shift": SHIFTS, "site": {"id": "s1", "timezone": "UTC"}}),
+    ],
+)
+def test_another_clock_or_other_shifts_begin_a_calendar_window_anew(calendar, then):
+    """Its figures are those of the new bounds, with what the journal has; not those of the old ones."""
+    window = [{"id": "k", "on": "cold/*/air", "kind": "calendar", "calendar": calendar, "statistics": ["count"]}]
+    before = plant(window=window, site=SITE, shift=SHIFTS)
+    after = plant(window=window, **{"site": SITE, **then})
+    events = [one for at in range(0, 30 * 3600, 600) for one in (("air", at, at, 5.0), ("tick", at))]
+    log = messages([*events, ("tick", 60 * 3600)])
+    kept = len(log) // 2  # at 15 h: 20:30 in Kolkata
+    changed = final(run(log, kept, model=before, restart=True, models={0: after, 1: after, 2: after}))
+    whole = final(run(log, len(log), model=after))
+    since = START_NS + 16 * 3600 * S
+    wanted = {key: one for key, one in whole.items() if one[0] > since}
+    assert wanted
+    assert {key: one for key, one in changed.items() if one[0] > since} == wanted
+
+
+def test_a_session_window_declared_later_knows_nothing_of_what_was_before():
+    """A late row of then would be published as a session of its own, a fragment of what was never published."""
+    window = [{"id": "s", "on": "cold/*/air", "kind": "session", "gap_s": 20.0, "statistics": ["count"]}]
+    first = [one for at in [*range(0, 100, 2), *range(300, 400, 2)] for one in (("air", at, at, 5.0), ("tick", at))]
+    log = messages([*first, ("air", 401, 51, 5.0), *(("tick", at) for at in (410, 450, 500))])
+    later = plant(site=SITE, window=window)
+    seen = run(log, len(first), model=plant(site=SITE), restart=True, models={0: later, 1: later})
+    assert [(row[2] - START_NS, row[5]) for row in seen] == [(300 * S, 50)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -158,6 +159,63 @@ def test_a_death_takes_the_values_and_the_aliases():
     assert decoded.rebirths == [("fill", "line1")]
     old = framed("NDEATH", "fill", "line1", death(NOW_MS, session=2))
     assert len(run(*BORN, old, ddata(21.0, 2))[1]) == 3  # the will of another session
+
+
+def test_a_death_says_nothing_of_a_metric_with_another_unit():
+    other = framed("DBIRTH", "fill", "line1",
+                   birth([Sent(Tag("temp", 1, "Double", "K"), 293.0), Sent(TOTAL, 5)], NOW_MS, 1), "f1")  # fmt: skip
+    gone = framed("DDEATH", "fill", "line1", death(NOW_MS + 9, seq=2), "f1")
+    _, rows, dead, _ = run(BORN[0], other, gone)
+    assert [(row[0], row[2]) for row in rows] == [(2, "fill/line1/f1/total"), (3, "fill/line1/f1/total")]
+    assert [one[:3] for one in dead] == [(2, 0, Reason.unit_mismatch)]
+
+
+def piece(number, content):
+    """A field of Protobuf with bytes."""
+    assert len(content) < 128
+    return bytes([number << 3 | 2, len(content)]) + content
+
+
+@pytest.mark.parametrize("alias", [b"\x10\xac\x02", b"\x10\x63"], ids=["born", "not-born"])
+@pytest.mark.parametrize("properties", [
+    piece(1, b"foo") + piece(2, b"\xff"), piece(1, b"foo") + piece(2, b"\x42\x05x"),
+    piece(1, b"foo") + piece(2, b"") + piece(2, b"\x08"),
+])  # fmt: skip
+def test_a_broken_property_is_one_dead_letter_and_no_more(alias, properties):
+    born = framed("DBIRTH", "fill", "line1", birth([Sent(TEMP, 20.0), Sent(STATE, "Idle")], NOW_MS, 1), "f1")
+    metric = alias + piece(15, b"nix") + piece(9, properties)
+    bad = b"spBv1.0/fill/DDATA/line1/f1\0" + piece(2, metric) + b"\x18\x02"
+    log = [Message(at, NOW, one) for at, one in enumerate((BORN[0], born, bad, ddata(21.0, 3), ddata(22.0, 4, 2)), 1)]
+    for cuts in ([], [2, 3]):  # in one call with others, and alone
+        decoded, dictionary, _ = decoded_in(log, cuts)
+        rows, dead = as_rows(decoded, dictionary)
+        assert dead == [(3, 0, Reason.garbled, "")]
+        assert list(decoded.dead.raw) == [bad]
+        assert [(row[0], row[3]) for row in rows if row[0] > 2] == [(4, "21.0"), (5, "22.0")]
+
+
+def test_a_metric_that_the_kernel_reads_and_the_library_does_not_stops_nothing():
+    metric = b"\x10\x63\x7a\x82\x80\x80\x80\x80\x00on"  # the length of a text in more bytes than it needs
+    bad = b"spBv1.0/fill/DDATA/line1/f1\0" + piece(2, metric) + b"\x18\x02"
+    _, rows, dead, _ = run(*BORN, bad, ddata(21.0, 3))
+    assert [(one[0], one[1]) for one in dead] == [(3, 0)]
+    assert rows[-1][0] == 4
+
+
+def test_nodes_that_never_sent_a_birth_do_not_fill_the_state(monkeypatch):
+    monkeypatch.setattr("sources.decode.sparkplug.MOST_NODES", 3)
+    strangers = [framed("NDATA", "fill", f"x{at}", data([], NOW_MS, 0)) for at in range(10)]
+    _, rows, dead, (_, nodes) = run(*BORN, *strangers, ddata(21.0, 2))
+    assert [one[2] for one in dead] == [Reason.no_birth] * 10
+    assert rows[-1] == (13, NOW + 10**6, "fill/line1/f1/temp", "21.0", Status.GOOD)
+    assert len(nodes) <= 3
+    assert nodes[0][:2] == ("fill", "line1")
+
+
+def test_a_topic_without_a_payload_is_no_node():
+    _, _, dead, (_, nodes) = run(b"spBv1.0/fill/NDATA/line1", b"spBv1.0/fill/NBIRTH/line2")
+    assert [one[2] for one in dead] == [Reason.garbled] * 2
+    assert nodes == []
 
 
 def test_dead_metrics_read_as_json():

@@ -22,6 +22,13 @@ CASES = {
     ),
     "no size": (AIR.replace("size_s = 3600", ""), "window[0]", "window_missing", "size_s"),
     "a gap too much": (AIR + "gap_s = 5", "window[0].gap_s", "window_extra", "gap_s"),
+    "a size beyond any calendar": (
+        AIR.replace("3600", "1e300"), "window[0].size_s", "not_allowed", "31622400",
+    ),
+    "a gap below a millisecond": (
+        'id = "w"\non = "cold/*/air"\nkind = "session"\ngap_s = 1e-10', "window[0].gap_s", "not_allowed", "0.001",
+    ),
+    "a longest session of a tumbling": (AIR + "max_s = 5", "window[0].max_s", "window_extra", "max_s"),
     "no multiple of the pane": (AIR.replace("3600", "3605"), "window[0].size_s", "not_multiple", "10.0"),
     "hop above size": (
         AIR.replace("tumbling", "hopping") + "hop_s = 7200", "window[0].hop_s", "window_hop", "3600.0",
@@ -96,3 +103,18 @@ statistics = ["increase", "p99.5"]
     }  # fmt: skip
     assert plant.longest_s == 90_000.0
     assert [shift.begins for shift in plant.config.shift] == ["06:00", "14:00"]
+
+
+def test_no_window_is_on_a_waveform(tmp_path: Path) -> None:
+    """Its figures are series of their own."""
+    text = BASE.replace(
+        '{ tag = "door"', '{ tag = "vib", kind = "waveform" },\n  { tag = "vib.rms" },\n  { tag = "door"'
+    )
+    window = '[[window]]\nid = "w"\non = "cold/*/vib*"\nkind = "tumbling"\nsize_s = 60\nstatistics = ["count"]\n'
+    plant = load_plant(write(tmp_path, f"{text}\n{window}"))
+    assert [spec.path for spec in plant.series.values() if plant.windows_for(spec)] == ["cold/room1/vib.rms"]
+
+
+def test_a_session_ends_after_a_day_if_nothing_is_said(tmp_path: Path) -> None:
+    window = '[[window]]\nid = "w"\non = "cold/*/air"\nkind = "session"\ngap_s = 60\n'
+    assert load_plant(write(tmp_path, f"{BASE}\n{window}")).longest_s == 86_460.0

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from andon import arena
-from operators.window_kernel import CHUNK
+from operators.window_kernel import CHUNK, PANE, SERIES
+from operators.window_points import POINTS
+from operators.window_state import SERIES_1
 from operators.windows import WindowOperator, WindowSpec, window_of_points
 from tests.naive_windows import NaiveWindows, figures
 
@@ -266,3 +268,70 @@ def test_ticks_find_the_silent_among_many_chunks(stamps):
             found |= {row[:3]: row[3] for row in table(part)}
     assert found == {key: row[0] for key, row in naive.out.items()}
     assert len(found) > 400
+
+
+@pytest.mark.parametrize("count", [1, 1025, 5000, arena.RESERVED + 1])
+def test_an_array_without_a_reservation_is_as_long_as_asked(monkeypatch, count):
+    def no_memory(*_arguments, **_more):
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr(arena.mmap, "mmap", no_memory)
+    some = arena.Arena(np.int64)
+    some.rows[0] = 7
+    some.reach(count)
+    assert len(some.rows) >= count
+    assert some.rows[0] == 7
+
+
+@pytest.mark.parametrize("late_s", [60.0, 120.0, 5.0])
+def test_state_of_the_layout_before_goes_on_with_another_lateness(late_s):
+    """Written with 60 s: panes that a smaller lateness would have closed are still open in it."""
+    times = START_NS + np.arange(500) * S
+
+    def feed(operator, some):
+        of = np.zeros(len(some), np.int32), np.arange(len(some), dtype=float), np.ones(len(some), bool)
+        return operator.step(some, *of, np.full(len(some), np.nan), some)[0]
+
+    before = WindowOperator(SPEC, 60.0, 600.0)
+    before.bind(emits=True)
+    feed(before, times[:300])
+    state = as_layout_1(before.snapshot())
+    wanted, after = table(feed(before, times[300:])), WindowOperator(SPEC, late_s, 600.0)
+    after.restore(state)
+    found = {row[:3]: row[3:] for row in table(feed(after, times[300:]))}
+    both = [row for row in wanted if row[:3] in found]
+    assert len(both) == min(len(wanted), len(found)) > 20
+    for row in both:
+        assert found[row[:3]] == pytest.approx(row[3:], nan_ok=True), row[:3]
+
+
+def as_layout_1(snapshot):
+    """The same state as the version before wrote it: a ring of a power of two, places by the pane's number."""
+    _, pane_ns, sizes, hops, ring, count, states, rings, _ = snapshot
+    now, panes = np.frombuffer(states, SERIES), np.frombuffer(rings, PANE).reshape(-1, ring)
+    ring_before = 1 << (ring - 1).bit_length()
+    old, out = np.zeros(count, SERIES_1), np.zeros((count, ring_before), POINTS)
+    out["score"] = np.nan
+    for name in SERIES_1.names:
+        old[name] = now[name]
+    for back in range(ring):
+        number = int(now["filled"][0]) - back
+        pane, to = panes[0, (int(now["place"][0]) - back) % ring], out[0, number & (ring_before - 1)]
+        if pane["count"]:
+            for name in ("count", "minimum", "maximum", "first", "last"):
+                to[name] = pane[name]
+            for name in ("first", "last"):
+                to[f"{name}_ns"] = number * pane_ns + int(pane[f"{name}_at"]) + (int(pane[f"{name}_high"]) << 32)
+            to["mean"] = pane["first"] + pane["sum"] / pane["count"]
+            to["m2"] = pane["squares"] - pane["sum"] ** 2 / pane["count"]
+    return (
+        1,
+        pane_ns,
+        sizes,
+        hops,
+        ring_before,
+        count,
+        old.tobytes(),
+        out.tobytes(),
+        now["emits"].astype(bool).tobytes(),
+    )

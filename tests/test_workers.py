@@ -27,7 +27,7 @@ from andon.errors import ConfigError, DataFolderError
 from andon.locks import Exclusive
 from flows import workers as module
 from flows.plant import plant_flow
-from flows.recovery import FILE, resume_point
+from flows.recovery import FILE, forget_unreached, resume_point
 from flows.seeds import FILE as SEEDS
 from flows.seeds import Seeds
 from flows.shard import ShardEngine
@@ -328,6 +328,32 @@ def test_an_epoch_that_was_not_complete_does_not_count(tmp_path):
         db.execute("insert into fronts (ex_num, worker_index, worker_frontier) values (1, 0, 5)")
         db.commit()
     assert resume_point(folder)["plant.engine", "0000"].state is None
+
+
+def test_snapshots_of_epochs_that_run_again_are_forgotten(tmp_path):
+    """A kill between a snapshot and the frontier leaves them; an idle start would move the frontier past them."""
+    folder = tmp_path / "store"
+    store_of(folder, {("plant.spool", "0000"): b"one", ("plant.engine", "0000"): b"two"})
+    before = (folder / FILE).read_bytes()
+    forget_unreached(folder)
+    assert (folder / FILE).read_bytes() == before, "nothing is written when there is nothing to forget"
+    with closing(sqlite3.connect(folder / FILE)) as db:
+        insert = "insert into snaps (step_id, state_key, snap_epoch, ser_change) values (?, ?, ?, ?)"
+        db.executemany(insert, [("plant.engine", "0000", epoch, b"unreached") for epoch in (2, 3)])
+        db.commit()
+    forget_unreached(folder)
+    with closing(sqlite3.connect(folder / FILE)) as db:
+        assert sorted(db.execute("select step_id, snap_epoch from snaps")) == [("plant.engine", 1), ("plant.spool", 1)]
+        db.execute("update fronts set worker_frontier = 9")  # an idle start
+        db.commit()
+    assert resume_point(folder)["plant.engine", "0000"].state == b"two"
+
+
+def test_a_store_in_which_nothing_has_run_has_nothing_to_forget(tmp_path):
+    (tmp_path / "store").mkdir()
+    init_db_dir(tmp_path / "store", 1)
+    forget_unreached(tmp_path / "store")
+    refused("layout.no_store", forget_unreached, tmp_path)
 
 
 def test_nothing_changes_when_nothing_has_changed(tmp_path):
