@@ -204,7 +204,7 @@ def test_who_holds_the_lock_too_long_is_reported_as_busy(postgres, monkeypatch):
 
 
 def test_a_writer_that_sleeps_in_its_transaction_loses_it(postgres, monkeypatch):
-    monkeypatch.setitem(module.SESSION, "idle_in_transaction_session_timeout", "200ms")
+    monkeypatch.setitem(module.SESSION, "idle_in_transaction_session_timeout", "1500ms")
     with of(postgres.url) as asleep, of(postgres.url) as other:
 
         def sleep() -> None:

@@ -164,6 +164,9 @@ def _round(plan: Plan, progress: Progress, wanted: int, deadline: float, say: Sa
         _check(plan, site, tally, outcome, wrong)
     finally:
         halt.set()
+        for lane in lanes:
+            if lane.ident is not None:
+                lane.join(60.0)  # what it starts after `close` would outlive the round and hold its locks
         site.close()
         outcome.seconds += time.monotonic() - began
         progress.keep(plan, tally)
