@@ -34,7 +34,7 @@ class Classes(NamedTuple):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _classify(verdict, usable, time_ns, closed_ns, of, conflict, late):  # type: ignore[no-untyped-def]
+def _classify(verdict, usable, time_ns, closed_ns, of, conflict, late):  # type: ignore[no-untyped-def]  # numba
     duplicates = dead = conflicts = lates = 0
     newest_ns = NEVER
     for i in range(time_ns.shape[0]):

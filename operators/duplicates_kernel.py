@@ -25,19 +25,19 @@ _jit = njit(nogil=True, cache=True, error_model="numpy")
 
 
 @_jit
-def _slot(key, time_ns, mask):  # type: ignore[no-untyped-def]
+def _slot(key, time_ns, mask):  # type: ignore[no-untyped-def]  # numba
     mixed = np.uint64(time_ns) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(key) * np.uint64(0xC2B2AE3D27D4EB4F)
     return np.int64(mixed >> np.uint64(32)) & mask
 
 
 @_jit
-def _is_marked(seen, key, time_ns):  # type: ignore[no-untyped-def]
+def _is_marked(seen, key, time_ns):  # type: ignore[no-untyped-def]  # numba
     at = _slot(key, time_ns, seen.shape[0] * 64 - 1)
     return seen[at >> 6] >> np.uint64(at & 63) & np.uint64(1)
 
 
 @_jit
-def _index(rows, begin, end, table):  # type: ignore[no-untyped-def]
+def _index(rows, begin, end, table):  # type: ignore[no-untyped-def]  # numba
     """Put the numbers of rows begin .. end - 1, from 1, into the table."""
     mask = table.shape[0] - 1
     for number in range(begin, end):
@@ -48,7 +48,7 @@ def _index(rows, begin, end, table):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _find(table, rows, key, time_ns, bits):  # type: ignore[no-untyped-def]
+def _find(table, rows, key, time_ns, bits):  # type: ignore[no-untyped-def]  # numba
     """BEHIND where the table knows nothing of this series and time, DUPLICATE for the value, CONFLICT for another."""
     verdict = 1
     mask = table.shape[0] - 1
@@ -64,7 +64,7 @@ def _find(table, rows, key, time_ns, bits):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _search(last, time_ns, bits, first, rows, old_first, old_rows):  # type: ignore[no-untyped-def]
+def _search(last, time_ns, bits, first, rows, old_first, old_rows):  # type: ignore[no-untyped-def]  # numba
     """As `_find`, along the rows of the series from `last` back; AHEAD (0): not found out within MOST_STEPS."""
     verdict = 1
     number = last
@@ -83,7 +83,7 @@ def _search(last, time_ns, bits, first, rows, old_first, old_rows):  # type: ign
 
 
 @_jit
-def judge_rows(  # type: ignore[no-untyped-def]
+def judge_rows(  # type: ignore[no-untyped-def]  # numba
     time_ns, series, value, value_bits, all_series, horizon_ns, first, used, indexed, rows, table, seen,
     old_first, old_used, old_indexed, old_rows, old_table, old_seen, verdict, ask,
 ):  # fmt: skip
@@ -141,7 +141,7 @@ def judge_rows(  # type: ignore[no-untyped-def]
 
 
 @_jit
-def forget_rows(rows, used, all_series):  # type: ignore[no-untyped-def]
+def forget_rows(rows, used, all_series):  # type: ignore[no-untyped-def]  # numba
     """Memory lets go of these rows."""
     for number in range(used):
         s = all_series[rows[number].mark >> 1]

@@ -18,7 +18,7 @@ BAD = int(Status.BAD)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def note_rows(  # type: ignore[no-untyped-def]
+def note_rows(  # type: ignore[no-untyped-def]  # numba
     time_ns, series, value, status, received_ns, score, verdict, ahead, newest, touched, used, changed
 ):
     """Rows with verdict == ahead into their series' records. Ids and lengths are checked by the caller.

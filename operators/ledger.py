@@ -21,7 +21,7 @@ COLUMNS, CONFLICTS = 6, 5  # the five classes, then conflicts
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _count(series, time_ns, classes, conflict, begin_ns, cells, filled, used, away):  # type: ignore[no-untyped-def]
+def _count(series, time_ns, classes, conflict, begin_ns, cells, filled, used, away):  # type: ignore[no-untyped-def]  # numba
     """Add rows of the hour from begin_ns to cells[series + 1]; the others' numbers go to `away`.
 
     filled takes each row of cells that was empty, from `used` on. Returns (length of filled, length of away).

@@ -53,7 +53,7 @@ _jit = njit(nogil=True, cache=True, error_model="numpy")
 
 
 @_jit
-def add(pane, at, value):  # type: ignore[no-untyped-def]
+def add(pane, at, value):  # type: ignore[no-untyped-def]  # numba
     """One row, `at` ns after the pane's begin. Of equal stamps the later row of the log is `last`."""
     count = pane.count
     if count == 0:
@@ -91,7 +91,7 @@ def add(pane, at, value):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def emit(at, key, kind, end_pane, place, filled, pane_ns, panes, scores, scored, sizes, out_id, out_whole, out):  # type: ignore[no-untyped-def]
+def emit(at, key, kind, end_pane, place, filled, pane_ns, panes, scores, scored, sizes, out_id, out_whole, out):  # type: ignore[no-untyped-def]  # numba
     """Merge the panes of the window that ends before `end_pane` into column `at`; 1, or 0 where it holds no row.
 
     place: of pane end_pane in the ring. Panes after `filled` hold nothing; the ring's records there are old.
@@ -147,7 +147,7 @@ def emit(at, key, kind, end_pane, place, filled, pane_ns, panes, scores, scored,
 
 
 @_jit
-def close(  # type: ignore[no-untyped-def]
+def close(  # type: ignore[no-untyped-def]  # numba
     at, key, target, state, panes, scores, scored, sizes, hops, longest, pane_ns, out_id, out_whole, out,
 ):  # fmt: skip
     """Close the panes of one series up to `target` (not included); returns the new end of the output."""
@@ -171,7 +171,7 @@ def close(  # type: ignore[no-untyped-def]
 
 
 @_jit
-def open_pane(state, pane_no, panes, changed):  # type: ignore[no-untyped-def]
+def open_pane(state, pane_no, panes, changed):  # type: ignore[no-untyped-def]  # numba
     """`filled` moves on to pane_no: the records of all panes up to it are emptied."""
     ring = panes.shape[0]
     place = state.place
@@ -187,7 +187,7 @@ def open_pane(state, pane_no, panes, changed):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def look_ahead(key, time_ns, states, panes, scores, scored, ring, pane_ns, lateness_ns):  # type: ignore[no-untyped-def]
+def look_ahead(key, time_ns, states, panes, scores, scored, ring, pane_ns, lateness_ns):  # type: ignore[no-untyped-def]  # numba
     """Bring near what a row is going to touch; its series' record is near already."""
     state = states[key]
     base = np.int64(key) * ring
@@ -206,7 +206,7 @@ def look_ahead(key, time_ns, states, panes, scores, scored, ring, pane_ns, laten
 
 
 @_jit
-def step_rows(  # type: ignore[no-untyped-def]
+def step_rows(  # type: ignore[no-untyped-def]  # numba
     begin, time_ns, series, value, use, score, scored, received_ns, closed_ns, states, rings, scores, changed, sizes,
     hops, longest, pane_ns, lateness_ns, out_id, out_whole, out, worst,
 ):  # fmt: skip
@@ -275,7 +275,7 @@ def step_rows(  # type: ignore[no-untyped-def]
 
 
 @_jit
-def tick_series(  # type: ignore[no-untyped-def]
+def tick_series(  # type: ignore[no-untyped-def]  # numba
     begin, count, tick_ns, idle_ns, clamp, busy_ns, states, rings, scores, scored, changed, sizes, hops, longest,
     pane_ns, lateness_ns, out_id, out_whole, out, worst,
 ):  # fmt: skip

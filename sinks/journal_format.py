@@ -32,7 +32,7 @@ _jit = njit(nogil=True, cache=True, error_model="numpy")
 
 
 @_jit
-def _survey(column):  # type: ignore[no-untyped-def]
+def _survey(column):  # type: ignore[no-untyped-def]  # numba
     """(least, greatest, place in UNITS of what all numbers are multiples of, seen from the first). Not empty."""
     first = column[0]
     low, high, unit = first, first, 0
@@ -50,7 +50,7 @@ def _survey(column):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _codes(column, base, unit, out):  # type: ignore[no-untyped-def]
+def _codes(column, base, unit, out):  # type: ignore[no-untyped-def]  # numba
     """(column - base) / unit, a whole number below 2**32: so exact, though divided by multiplying."""
     factor = 1.0 / unit
     for i in range(column.shape[0]):
@@ -58,7 +58,7 @@ def _codes(column, base, unit, out):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def _numbers(codes, base, unit, out):  # type: ignore[no-untyped-def]
+def _numbers(codes, base, unit, out):  # type: ignore[no-untyped-def]  # numba
     for i in range(codes.shape[0]):
         out[i] = base + np.int64(codes[i]) * unit
 

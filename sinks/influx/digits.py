@@ -77,7 +77,7 @@ def _product(a, b):  # type: ignore[no-untyped-def]  # numba infers the types of
 
 
 @_inline
-def _scaled(high, low, c):  # type: ignore[no-untyped-def]
+def _scaled(high, low, c):  # type: ignore[no-untyped-def]  # numba
     """The top 64 bits of (high, low) * c; the last bit is set where anything was cut off."""
     carry, _ = _product(low, c)
     top, rest = _product(high, c)
@@ -88,7 +88,7 @@ def _scaled(high, low, c):  # type: ignore[no-untyped-def]
 
 
 @_jit
-def shortest(bits):  # type: ignore[no-untyped-def]
+def shortest(bits):  # type: ignore[no-untyped-def]  # numba
     """(digits uint64, exponent of ten int64) of a positive finite float64 given as its bits: digits * 10**exponent."""
     fraction, exponent = bits & _FRACTION, np.int64((bits >> _U52) & _EXPONENT)
     if exponent:
@@ -138,14 +138,14 @@ copy_chunk: Any = _copy_chunk  #: CHUNK_BYTES to an address from another
 
 
 @_inline
-def copy(to, text, size):  # type: ignore[no-untyped-def]
+def copy(to, text, size):  # type: ignore[no-untyped-def]  # numba
     """Copy `size` bytes between addresses in chunks: up to CHUNK_BYTES - 1 more are read and written."""
     for k in range(0, size, CHUNK_BYTES):
         copy_chunk(to + k, text + k)
 
 
 @_inline
-def write_digits(out, at, number):  # type: ignore[no-untyped-def]
+def write_digits(out, at, number):  # type: ignore[no-untyped-def]  # numba
     """Write a uint64 in decimal; returns the index behind it."""
     count = 16 if number >= _TENS[15] else 1
     while count < 20 and number >= _TENS[count]:
@@ -154,7 +154,7 @@ def write_digits(out, at, number):  # type: ignore[no-untyped-def]
 
 
 @_inline
-def write_padded(out, at, number, count):  # type: ignore[no-untyped-def]
+def write_padded(out, at, number, count):  # type: ignore[no-untyped-def]  # numba
     """Write the last `count` digits of a uint64, zeros before it where it has less; returns the index behind it."""
     place = at + count
     while place >= at + 2:
@@ -171,7 +171,7 @@ def write_padded(out, at, number, count):  # type: ignore[no-untyped-def]
 
 
 @_inline
-def write_decimal(out, at, number, places):  # type: ignore[no-untyped-def]
+def write_decimal(out, at, number, places):  # type: ignore[no-untyped-def]  # numba
     """Write number / 10**places (uint64, 1 <= places <= 19) with its point; returns the index behind it."""
     whole = number // _TENS[places]
     at = write_digits(out, at, whole)
@@ -180,7 +180,7 @@ def write_decimal(out, at, number, places):  # type: ignore[no-untyped-def]
 
 
 @_inline
-def write_int(out, at, number):  # type: ignore[no-untyped-def]
+def write_int(out, at, number):  # type: ignore[no-untyped-def]  # numba
     """Write an int64 in decimal (at most `INT_BYTES`); returns the index behind it."""
     if number < 0:
         out[at] = 45
@@ -189,7 +189,7 @@ def write_int(out, at, number):  # type: ignore[no-untyped-def]
 
 
 @_inline
-def write_float(out, at, bits):  # type: ignore[no-untyped-def]
+def write_float(out, at, bits):  # type: ignore[no-untyped-def]  # numba
     """Write a finite float64, given as its bits, at most `FLOAT_BYTES`; returns the index behind it.
 
     Whole numbers below 1e16 have no point (line protocol reads them as floats all the same); below 1e-5 and from 1e16
