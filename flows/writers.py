@@ -57,11 +57,11 @@ class DeadLetterPartition(StatefulSinkPartition[ShardOutputs, int]):
 
     def __init__(self, store: DeadLetterStore, resume: int | None) -> None:
         self._store = store
-        self._offset = resume or 0
+        self.offset = resume or 0  # last one consumed
         self._held: list[DeadLetters] = []
         self._rows = 0
         self._paths: Mapping[int, tuple[str, str]] = {}
-        store.truncate_after(self._offset)
+        store.truncate_after(self.offset)
 
     def write_batch(self, values: list[ShardOutputs]) -> None:
         """Hold them back: a commit for each step would cost more than all the rest that a dead letter does."""
@@ -70,14 +70,14 @@ class DeadLetterPartition(StatefulSinkPartition[ShardOutputs, int]):
                 self._held.append(outputs.dead)
                 self._rows += len(outputs.dead)
             self._paths = outputs.paths
-            self._offset = max(self._offset, outputs.last_offset)
+            self.offset = max(self.offset, outputs.last_offset)
         if self._rows >= HELD:
             self._write()
 
     def snapshot(self) -> int:
         """Last offset whose dead letters are on disk."""
         self._write()
-        return self._offset
+        return self.offset
 
     def close(self) -> None:
         """Write what is held and close the file."""

@@ -149,6 +149,16 @@ def test_changing_their_number_after_kills_gives_the_same(tmp_path, plant, fille
     assert everything(data, plant) == undisturbed
 
 
+@pytest.mark.crash
+def test_a_kill_at_the_end_of_the_log_loses_nothing(tmp_path, plant, filled, undisturbed, monkeypatch):
+    """The history knows every message by then; dead letters and records may not be on disk yet."""
+    small_batches(monkeypatch)
+    data = copied(filled, tmp_path / "data")
+    killed(data, plant, 2, 1.0)
+    work(data, plant, 1)
+    assert everything(data, plant) == undisturbed
+
+
 def test_a_graceful_stop_and_a_change_see_each_offset_once(tmp_path, plant, undisturbed, monkeypatch):
     step, seen = ShardEngine.step, []
 
@@ -225,6 +235,7 @@ def test_a_folder_with_a_store_for_each_shard_is_taken_over(tmp_path, plant, und
     arranged(data, SHARDS)
     for shard in range(SHARDS):
         work_one(data, plant, shard, SHARDS)
+    for shard in range(SHARDS):
         shutil.move(data.recovery(1, shard), data.recovery(0, shard))
     shutil.rmtree(data.generation(1).parent)
     data.layout_json.unlink()
