@@ -23,6 +23,12 @@ RATIOS = {
     "river_trees_vs_robust": ("river_half_space_trees", "robust_detector"),
     "river_ew_vs_ewma": ("river_ew_mean_and_variance", "ewma_detector"),
 }
+# part of gather_flow's cost: (cost with it, cost without); what is left of the whole is fetching
+SHARES = {
+    "decode": ("memory_decode", None),
+    "compute": ("memory_engine", "memory_decode"),
+    "bytewax": ("memory_flow_scored", "memory_engine"),
+}
 PARTS_RATIOS = ("orjson_vs_decode", "fstring_vs_line_protocol", "series_100k_vs_1k")
 FIGURES = ("snapshot_pause_ms_10k", "state_bytes_per_series", "latency_p99_over_linger_plus_poll")
 TARGETS = {
@@ -63,6 +69,20 @@ def ratios(cost: Numbers, parts: Numbers) -> dict[str, float | None]:
         one, other = costs.get(above), costs.get(below)
         found[name] = None if one is None or not other else one / other
     return found | {name: parts.get(name) for name in PARTS_RATIOS}
+
+
+def shares(cost: Numbers) -> dict[str, float]:
+    """What part of `gather_flow` is fetching, decoding, computing and Bytewax, 0..1; empty where one is not known.
+
+    Differences of runs that have more and more parts in memory, so a small one may be lost in their noise.
+    """
+    whole, found = cost.get("gather_flow"), {}
+    for name, (above, below) in SHARES.items():
+        one, other = cost.get(above), cost.get(below, 0.0) if below else 0.0
+        if not whole or one is None or other is None:
+            return {}
+        found[name] = max(0.0, one - other) / whole
+    return {"fetch": max(0.0, 1.0 - sum(found.values())), **found}
 
 
 def verdicts(numbers: Numbers) -> list[Verdict]:

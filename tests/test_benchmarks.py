@@ -35,6 +35,13 @@ def test_ratios_are_the_right_way_round():
     assert report.ratios(COST, PARTS) == pytest.approx(EXPECTED)
 
 
+def test_shares_add_up_to_the_whole_flow():
+    parts = {"memory_decode": 0.03, "memory_engine": 0.12, "memory_flow_scored": 0.15}
+    told = report.shares({**COST, **parts})
+    assert told == pytest.approx({"fetch": 0.5, "decode": 0.1, "compute": 0.3, "bytewax": 0.1})
+    assert report.shares(COST) == {}, "not all of them were measured"
+
+
 def test_all_targets_are_met_by_these_and_each_can_be_missed():
     numbers = {**report.ratios(COST, PARTS), **FIGURES}
     assert [one.name for one in report.verdicts(numbers) if one.met is not True] == []
