@@ -26,6 +26,7 @@ from andon.datafolder import LAYOUT, DataFolder
 from andon.errors import ConfigError, DataFolderError
 from andon.locks import Exclusive
 from flows import workers as module
+from flows.plant import main as flow_main
 from flows.plant import plant_flow
 from flows.recovery import FILE, forget_unreached, resume_point
 from flows.seeds import FILE as SEEDS
@@ -48,6 +49,7 @@ from tests.workers_world import (
     shard_log,
     work,
     work_one,
+    write_plant,
 )
 
 STEPS = {"plant.spool", "plant.engine", "plant.history", "plant.dead-letters", "plant.records"}
@@ -358,6 +360,29 @@ def test_snapshots_of_epochs_that_run_again_are_forgotten(tmp_path):
         db.execute("update fronts set worker_frontier = 9")  # an idle start
         db.commit()
     assert resume_point(folder)["plant.engine", "0000"].state == b"two"
+
+
+def test_a_worker_forgets_them_before_its_flow_starts(tmp_path, monkeypatch):
+    """The flow itself is not run: what its start finds in the store is what counts."""
+    config, data = write_plant(tmp_path), new_folder(tmp_path / "data")
+    store, found = data.recovery(arranged(data, 1).generation, 0), []
+    shutil.rmtree(store)
+    store_of(store, {("plant.spool", "0000"): b"one"})
+    with closing(sqlite3.connect(store / FILE)) as db:
+        insert = "insert into snaps (step_id, state_key, snap_epoch, ser_change) values (?, ?, ?, ?)"
+        db.execute(insert, ("plant.engine", "0000", 2, b"unreached"))
+        db.commit()
+
+    def start(*_flow, **_how) -> None:
+        with closing(sqlite3.connect(store / FILE)) as db:
+            found.extend(db.execute("select step_id, snap_epoch from snaps"))
+
+    monkeypatch.setattr("flows.plant.cli_main", start)
+    monkeypatch.setattr("flows.plant.stop_on_signals", threading.Event)
+    monkeypatch.setattr("flows.plant.gc.freeze", lambda: None)
+    monkeypatch.setattr("flows.plant.set_up_logs", lambda _name: None)
+    assert flow_main(["--config", str(config), "--data", str(data.path)]) == 0
+    assert found == [("plant.spool", 1)]
 
 
 def test_a_store_in_which_nothing_has_run_has_nothing_to_forget(tmp_path):
