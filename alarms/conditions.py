@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alarms.kernels import CHANGE, LANE, LATE, LONG_AGO, MOST, NONE, RAISED, SERIES, step_rows, step_tick
+from alarms.kernels import CHANGE, CHUNK, LANE, LATE, LONG_AGO, MOST, NONE, RAISED, SERIES, step_rows, step_tick
 from alarms.rules import Kind, compile_rules, kind_of, limit_of, plain, unit_of
 from alarms.snapshots import Snapshot, carry_over, read_snapshot, write_snapshot
 from andon.conditions import ConditionChange
@@ -93,6 +93,8 @@ class ConditionEngine:
         self._slots = np.full(0, -1, np.int32)
         self._series = np.zeros(0, SERIES)
         self._lanes = np.zeros(0, LANE)
+        self._due = np.zeros(0, np.int64)  # of each chunk of series, as is what follows: see step_tick
+        self._latest = np.zeros(0, np.int64)
         self._series_used = self._lanes_used = 0
 
     def __len__(self) -> int:
@@ -123,18 +125,18 @@ class ConditionEngine:
             np.ascontiguousarray(score, np.float64),
         )  # fmt: skip
         count = len(readings)
-        if any(column.shape != (count,) for column in columns):
+        if {column.shape for column in columns} != {(count,)}:
             raise ValueError(f"columns of {[len(column) for column in columns]} rows in one batch")
         if not count:
             return []
         ids = columns[1]
-        if ids.min() < 0 or ids.max() >= len(self._specs):
+        if int(ids.view(np.uint32).max()) >= len(self._specs):  # a negative id is a huge one there
             raise ValueError(f"series {ids.min()}..{ids.max()} in a batch; bound are 0..{len(self._specs) - 1}")
         changes: list[ConditionChange] = []
         row = 0
         while row < count:
             row, written = step_rows(
-                row, *columns, self._slots, self._series, self._lanes, self._table,
+                row, *columns, self._slots, self._series, self._lanes, self._table, self._due, self._latest,
                 self._clock.passed_ns, self._clock.correction_ns, self._out,
             )  # fmt: skip
             changes += self._changes(written)
@@ -147,7 +149,7 @@ class ConditionEngine:
         at = 0
         while at < self._series_used:
             at, written = step_tick(
-                at, self._series[: self._series_used], self._lanes, self._table,
+                at, self._series[: self._series_used], self._lanes, self._table, self._due, self._latest,
                 self._clock.passed_ns, offset, self._out,
             )  # fmt: skip
             changes += self._changes(written)
@@ -206,6 +208,8 @@ class ConditionEngine:
             self._slots = np.concatenate([self._slots, np.full(more, -1, np.int32)])
         if len(self._series) <= self._series_used:
             self._series = np.concatenate([self._series, np.zeros(max(64, len(self._series)), SERIES)])
+            fresh = np.full(-(-len(self._series) // CHUNK) - len(self._due), LONG_AGO)
+            self._due, self._latest = np.concatenate([self._due, fresh]), np.concatenate([self._latest, fresh])
         if len(self._lanes) < self._lanes_used + lanes:
             self._lanes = np.concatenate([self._lanes, np.zeros(max(128, lanes, len(self._lanes)), LANE)])
         if len(self._out) <= MOST * lanes:  # the kernels stop where the next series might not fit

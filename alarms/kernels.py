@@ -16,6 +16,7 @@ import numpy as np
 from numba import njit
 
 from alarms.rules import Kind
+from andon.prefetch import prefetch
 from andon.readings import F64, I32, I64, U8, Status
 
 # numba reads these module constants when it compiles; enums in the row loop would cost a look-up each.
@@ -30,8 +31,10 @@ NONE = -1  # no rule
 LONG_AGO, OPEN_END = -(2**63), 2**63 - 1
 #: Most changes one row or tick can make in one instance: a backlog stretch ends (raised, cleared), the row raises.
 MOST = 3
+FAR, NEAR = 24, 12  # rows ahead: the series' record, its first lane; with 100,000 series neither is in the caches
 #: A backlog without a row for so long (receive time) has ended.
 BACKLOG_ENDS_NS = 600_000_000_000
+CHUNK = 256  # series that ticks leave alone together
 
 SERIES = np.dtype(
     [
@@ -71,15 +74,23 @@ _jit = njit(nogil=True, cache=True, error_model="numpy")
 @_jit
 def step_rows(
     at: int, time: I64, ids: I32, value: F64, status: U8, offset: I64, received: I64, score: F64,
-    slots: I32, series: Any, lanes: Any, rules: Any, passed: int, correction: int, out: Any,
+    slots: I32, series: Any, lanes: Any, rules: Any, due: I64, latest: I64, passed: int, correction: int, out: Any,
 ) -> tuple[int, int]:  # fmt: skip
     """Take rows `at`.. of a batch; columns of length n, ids within slots (int32, id -> row of series, -1: no rules).
 
-    passed, correction: the clock of the ticks (`conditions.TickClock`). returns (row to go on with, n when done;
-    changes written to `out`, of length > MOST times the most rules of a series). Cost: one pass, no allocation.
+    due, latest: as in `step_tick`; passed, correction: the clock of the ticks (`conditions.TickClock`).
+    returns (row to go on with, n when done; changes written to `out`, of length > MOST times the most rules of a
+    series). Cost: one pass, no allocation.
     """
     n = 0
-    for i in range(at, len(time)):
+    rows = len(time)
+    for i in range(at, min(at + FAR, rows)):
+        prefetch(series, np.int64(slots[ids[i]]))
+    for i in range(at, rows):
+        if i + FAR < rows:
+            prefetch(series, np.int64(slots[ids[i + FAR]]))
+        if i + NEAR < rows and slots[ids[i + NEAR]] >= 0:
+            prefetch(lanes, np.int64(series[slots[ids[i + NEAR]]].first))
         slot = slots[ids[i]]
         if slot < 0 or status[i] >= BAD or not np.isfinite(value[i]):
             continue
@@ -87,10 +98,14 @@ def step_rows(
         if n + MOST * s.count >= len(out):
             return i, n
         t, x, z, message = time[i], value[i], score[i], offset[i]
+        chunk = slot // CHUNK
         if s.seen and t < s.newest:
+            due[chunk] = LONG_AGO
             n = _late_row(s, lanes, rules, t, x, z, message, out, n)
             s.late_received = max(passed, received[i] + correction)
             continue
+        if not s.seen:
+            due[chunk] = LONG_AGO
         last = s.newest if s.seen else t
         if t - last > s.hold:
             s.gap_start, s.gap_end = last, t
@@ -98,6 +113,8 @@ def step_rows(
             c = lanes[k]
             if c.rule < 0 or _quiet(c, rules[c.rule], x, z):
                 continue
+            if rules[c.rule].kind != STUCK or c.next != c.rule:
+                due[chunk] = LONG_AGO
             n += _pass(c, c, rules[c.rule], s.id, LIVE, last, t, message, out[n])
             if c.rule < 0:
                 continue
@@ -106,19 +123,35 @@ def step_rows(
             if rule != c.rule >= 0:  # the old rule is done with; the new one sees the value too
                 n += _apply(c, c, rules[c.rule], s.id, LIVE, last, t, x, z, message, out[n])
         s.seen, s.newest, s.received, s.value = 1, t, max(passed, received[i] + correction), x
-    return len(time), n
+        latest[chunk] = max(latest[chunk], s.received)
+    return rows, n
 
 
 @_jit
-def step_tick(at: int, series: Any, lanes: Any, rules: Any, passed: int, offset: int, out: Any) -> tuple[int, int]:
-    """Let time pass in the series `at`.. until `passed` of the ticks' clock. returns as `step_rows`, in series."""
+def step_tick(
+    at: int, series: Any, lanes: Any, rules: Any, due: I64, latest: I64, passed: int, offset: int, out: Any
+) -> tuple[int, int]:
+    """Let time pass in the series `at`.. until `passed` of the ticks' clock. returns as `step_rows`, in series.
+
+    due, latest int64[chunks]: no tick before `due` can change a series of the chunk, a lower bound, and `latest` is the
+    newest receive time of its rows; a chunk that is not due, without a row ahead of the tick, is not looked at.
+    """
     n = 0
-    for i in range(at, len(series)):
+    i = at
+    while i < len(series):
         s = series[i]
         if n + MOST * s.count >= len(out):
             return i, n
+        chunk = i // CHUNK
+        if i % CHUNK == 0:
+            if passed < due[chunk] and latest[chunk] <= passed:
+                i += CHUNK
+                continue
+            due[chunk], latest[chunk] = OPEN_END, passed
+        i += 1
         if not s.seen:
             continue
+        before = n
         s.received = min(s.received, passed)  # it came between the last tick and this one
         silent = passed - s.received
         for k in range(s.first, s.first + s.count):
@@ -127,8 +160,14 @@ def step_tick(at: int, series: Any, lanes: Any, rules: Any, passed: int, offset:
                 continue
             if rules[c.rule].kind == STALE:
                 n += _fall_silent(c, rules[c.rule], s, silent, offset, out[n])
+                if c.phase == IDLE:
+                    due[chunk] = min(due[chunk], s.received + rules[c.rule].on_ns)
             elif c.phase == PENDING or c.held == INSIDE:
+                if rules[c.rule].kind != STUCK:
+                    due[chunk] = LONG_AGO
                 n += _complete(c, c, rules[c.rule], s.id, LIVE, s.newest + silent, offset, out[n])
+        if s.late_runs or n > before:
+            due[chunk] = LONG_AGO
         if s.late_runs:
             s.late_received = min(s.late_received, passed)
             if passed - s.late_received >= BACKLOG_ENDS_NS:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from itertools import pairwise
 from typing import NamedTuple, overload
 
 import numpy as np
@@ -117,9 +118,12 @@ class Messages(Sequence[Message]):
         >>> Messages.of([Message(7, 5, b"{}"), Message(8, 6, b"[1]"), Message(9, 6, b"1")]).picked(np.array([0, 2]))[1]
         Message(offset=9, received_ns=6, body=b'1')
         """
-        cuts = np.flatnonzero(np.diff(at) != 1) + 1
-        begins, ends = at[np.concatenate([[0], cuts])], at[np.concatenate([cuts - 1, [len(at) - 1]])] + 1
-        return Messages.joined([self.part(*run) for run in zip(begins.tolist(), ends.tolist(), strict=True)])
+        begins = np.concatenate([[0], self.ends + 1])[at]
+        sizes = self.ends[at] + 1 - begins
+        cuts = [0, *(np.flatnonzero(np.diff(at) != 1) + 1).tolist(), len(at)]
+        view, stops = self._view(), begins + sizes
+        runs = [view[begins[first] : stops[end - 1]] for first, end in pairwise(cuts)]
+        return Messages(b"".join([*runs, TEXT_END]), np.cumsum(sizes) - 1, self.offset[at], self.received_ns[at])
 
     def body(self, at: int) -> bytes:
         """The bytes of one message, 0 <= at < n."""

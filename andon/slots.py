@@ -6,10 +6,11 @@ when none of the last `KEEP` snapshots names it, so nothing is ever deleted and 
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,9 @@ from andon.errors import DataFolderError
 
 KEEP = 4  # one survived 90 kills; Bytewax may resume one epoch before the newest snapshot
 CELL = 73_728  # bytes: a pane of 1,024 series with its scores
+AT_ONCE = 64  # blocks in memory together
 SMALL = 8_192  # bytes that are hashed before another thread has woken up
+WRITE = 2  # SYNC_FILE_RANGE_WRITE of Linux
 Cell = tuple[int, int, bytes]  # number, length in bytes, SHA-256
 Reference = tuple[int, int, str]  # of layout 2: file, length in bytes, SHA-256
 
@@ -45,6 +48,7 @@ class SlotFiles:
         self._cells = -(-os.fstat(self._file).st_size // CELL)
         self._commits = 0
         self._beside = ThreadPoolExecutor(1, "digests")
+        self._sync_file_range = getattr(ctypes.CDLL(None), "sync_file_range", None)
         self._find_free()
 
     def __del__(self) -> None:
@@ -55,17 +59,46 @@ class SlotFiles:
         return self.put_all([data])[0]
 
     def put_all(self, blocks: Iterable[bytes | NDArray[Any]]) -> list[Cell]:
-        """As `put`, each into a cell of its own. Hashed beside the writing, since both take as long."""
-        put = []
-        for block in blocks:
+        """As `put`, each into a cell of its own; the disk begins with them while their hashes are made."""
+        cells: list[Cell] = []
+        numbers: list[int] = []
+        portion: list[memoryview] = []
+        for block in blocks:  # written one by one: who hands them out may take the end for "all are written"
             data = np.frombuffer(block, np.uint8).data
             if len(data) > CELL:
                 raise ValueError(f"{len(data)} bytes for a cell of {CELL}")
-            digest = self._beside.submit(_digest, data) if len(data) > SMALL else _digest(data)
-            put.append((self._write(data), len(data), digest))
-        return [
-            (number, length, digest if isinstance(digest, bytes) else digest.result()) for number, length, digest in put
-        ]
+            numbers.append(self._write(data))
+            portion.append(data)
+            if len(portion) == AT_ONCE:
+                cells += self._hashed(numbers, portion)
+                numbers, portion = [], []
+        return cells + self._hashed(numbers, portion)
+
+    def _hashed(self, numbers: Sequence[int], blocks: Sequence[memoryview]) -> list[Cell]:
+        """The cells that were written just now; the disk begins with them while their hashes are made."""
+        if blocks:
+            self._begin_sync()
+        return list(zip(numbers, map(len, blocks), self._digests(blocks), strict=True))
+
+    def _begin_sync(self) -> None:
+        """Have the disk begin, so that `commit` waits less. It promises nothing, so failing is no matter either."""
+        if self._sync_file_range is not None:
+            whole_file = ctypes.c_int64(0), ctypes.c_int64(0)
+            self._sync_file_range(self._file, *whole_file, ctypes.c_uint(WRITE))
+
+    def _digests(self, blocks: Sequence[memoryview]) -> list[bytes]:
+        """SHA-256 of each, on two threads.
+
+        Not beside the writing: the threads would take the interpreter from each other with every block, and a
+        busy machine makes each of those turns long.
+        """
+        made, waiting = [b""] * len(blocks), deque(range(len(blocks)))
+        large = sum(map(len, blocks)) > SMALL
+        beside = self._beside.submit(_make_digests, blocks, waiting, made) if large and len(blocks) > 1 else None
+        _make_digests(blocks, waiting, made)
+        if beside is not None:
+            beside.result()
+        return made
 
     def _write(self, data: memoryview) -> int:
         """The number of the cell that holds it now."""
@@ -120,8 +153,14 @@ class SlotFiles:
             path.unlink()
 
 
-def _digest(data: memoryview) -> bytes:
-    return hashlib.sha256(data).digest()
+def _make_digests(blocks: Sequence[memoryview], waiting: deque[int], made: list[bytes]) -> None:
+    """Until none waits any more; another thread may take from the same ones."""
+    while True:
+        try:
+            at = waiting.popleft()
+        except IndexError:  # the other thread has taken the last one
+            return
+        made[at] = hashlib.sha256(blocks[at]).digest()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -138,7 +138,7 @@ class EwmaDetector:
             raise ValueError(f"step: lengths differ: {lengths} of series, time_ns, value, by, score")
         if lengths[0] == 0:
             return
-        if series.min() < 0 or series.max() >= self._count:
+        if int(series.view(np.uint32).max()) >= self._count:  # a negative id is a huge one there
             found = f"{series.min()}..{series.max()}"
             raise ValueError(f"step: series {found}, allowed 0..{self._count - 1}; call grow first")
         score_rows(series, time_ns, value, by, mine, self._states, score)

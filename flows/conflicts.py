@@ -28,13 +28,15 @@ class ConflictWatch:
 
     def note(self, rows: Readings) -> None:
         """Conflicting rows, in log order."""
-        for series, time_ns, value, received_ns in zip(
-            rows.series.tolist(), rows.time_ns.tolist(), rows.value.tolist(), rows.received_ns.tolist(), strict=True
-        ):
-            if series not in self._open:
-                self._untold.add(series)
-            first_ns = self._open.get(series, (time_ns,))[0]
-            self._open[series] = (first_ns, time_ns, value, received_ns)
+        series = rows.series.tolist()
+        stamps = rows.time_ns.tolist()
+        columns = zip(stamps, rows.value.tolist(), rows.received_ns.tolist(), strict=True)
+        first = dict(zip(reversed(series), reversed(stamps), strict=True))  # of equal keys a dict keeps the last
+        for one, last in dict(zip(series, columns, strict=True)).items():
+            known = self._open.get(one)
+            if known is None:
+                self._untold.add(one)
+            self._open[one] = (first[one] if known is None else known[0], *last)
 
     def tick(self, tick_ns: int, offset: int) -> list[ConditionChange]:
         """What began since the tick before, and what has been quiet long enough; by series."""

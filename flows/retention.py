@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from andon.readings import I32, I64, NS_PER_S, U8
-from operators.duplicates import AHEAD, TOO_OLD
+from andon.readings import I64, NS_PER_S
 from sinks.journal import Journal
 
 HOUR_NS = 3600 * NS_PER_S
@@ -63,12 +62,13 @@ class JournalRetention:
         self._journal = journal
         self._horizon = Horizon(keep_s)
         self._future_ns, self._longest_ns = round(future_s * NS_PER_S), round(longest_s * NS_PER_S)
-        self._whole_from = np.full(0, NEVER, np.int64)
+        #: int64[series]: a row behind its series and before it is too old, as windows there may have lost rows
+        self.whole_from_ns: I64 = np.full(0, NEVER, np.int64)
         self._snapshots: deque[int] = deque(maxlen=KEPT_SNAPSHOTS)
 
     def bind(self, count: int) -> None:
         """The next series ids, `count` of them."""
-        self._whole_from = np.concatenate([self._whole_from, np.full(count, NEVER, np.int64)])
+        self.whole_from_ns = np.concatenate([self.whole_from_ns, np.full(count, NEVER, np.int64)])
 
     def tick(self, time_ns: int, newest_ns: I64, seen: I64) -> None:
         """Plant time passed. newest_ns, seen int64[series]: the series' own clocks."""
@@ -79,13 +79,7 @@ class JournalRetention:
         # A row received before the horizon has a time below both: the decoder refuses stamps further in the future.
         last_gone = np.minimum(before_ns + self._future_ns, newest_ns)
         whole = np.where(seen > 0, last_gone + self._longest_ns, NEVER)
-        self._whole_from = np.maximum(self._whole_from, whole)
-
-    def judge(self, series: I32, time_ns: I64, verdict: U8) -> None:
-        """Turn verdicts uint8[n] of rows behind their series to TOO_OLD where their windows may have lost rows."""
-        behind = np.flatnonzero(verdict != AHEAD)
-        if len(behind):
-            verdict[behind[time_ns[behind] < self._whole_from[series[behind]]]] = TOO_OLD
+        self.whole_from_ns = np.maximum(self.whole_from_ns, whole)
 
     def remove(self) -> int:
         """Once a snapshot: remove the files that no snapshot that counts can ask for; returns how many went."""
@@ -96,11 +90,11 @@ class JournalRetention:
 
     def snapshot(self) -> tuple[object, ...]:
         """Plain tuple."""
-        return (self._horizon.before_ns, self._horizon.looked_ns, self._whole_from.tobytes())
+        return (self._horizon.before_ns, self._horizon.looked_ns, self.whole_from_ns.tobytes())
 
     def restore(self, snapshot: tuple[Any, ...]) -> None:
         """Take over a snapshot."""
         self._horizon.before_ns, self._horizon.looked_ns, whole = snapshot
-        self._whole_from = np.frombuffer(whole, np.int64).copy()
+        self.whole_from_ns = np.frombuffer(whole, np.int64).copy()
         if self._horizon.before_ns is not None:
             self._journal.kept_from_ns = self._horizon.before_ns

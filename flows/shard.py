@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -20,7 +20,21 @@ from andon.conditions import ConditionChange
 from andon.config.models import Rule
 from andon.outputs import Figure, LedgerRows, ShardOutputs, SpanRows, WindowRows
 from andon.plant import PlantModel, SeriesSpec
-from andon.readings import NS_PER_MS, NS_PER_S, DeadLetters, Decoded, Event, Message, Readings, Reason, Status, Tick
+from andon.readings import (
+    F64,
+    I32,
+    NS_PER_MS,
+    NS_PER_S,
+    U8,
+    DeadLetters,
+    Decoded,
+    Event,
+    Message,
+    Messages,
+    Readings,
+    Reason,
+    Tick,
+)
 from andon.series import SeriesDictionary
 from andon.slots import SlotFiles
 from detectors.ewma import EwmaDetector
@@ -35,8 +49,8 @@ from flows.spans import DeclaredSpans
 from flows.state import Root, StateFiles
 from flows.touched import Touched
 from flows.waveforms import with_figures
-from operators.classes import classify
-from operators.duplicates import AHEAD, CONFLICT, DUPLICATE, TOO_OLD, DuplicateFilter
+from operators.classes import admit, classify, scorers
+from operators.duplicates import CONFLICT, DUPLICATE, TOO_OLD, DuplicateFilter
 from operators.ledger import DEAD, Ledger
 from operators.windows import WindowOperator, WindowSpec
 from sinks.journal import Journal, Position
@@ -67,7 +81,8 @@ class ShardEngine:
         self._duplicates = DuplicateFilter(config.time.correct_for_h * 3600.0, journal.known)
         self._corrections = Corrections(spec, journal)
         self._spans = DeclaredSpans(plant, spec.pane_ns, journal)
-        self._figures = FigureBoard(figure_specs(plant, shard), config.windows.figures_s, journal)
+        figures = figure_specs(plant, shard)
+        self._figures, self._any_figures = FigureBoard(figures, config.windows.figures_s, journal), bool(figures)
         self._detector = RobustDetector(256)
         self._ewma = EwmaDetector(0)
         self._conditions = ConditionEngine(self._rules_for)
@@ -80,7 +95,7 @@ class ShardEngine:
             journal, config.retention.journal_d * 86_400, config.time.future_s, plant.longest_s
         )
         self._detects: NDArray[np.uint8] = np.zeros(0, np.uint8)  # by series: 0, ROBUST or EWMA
-        self._any_detects = False
+        self._any_detects = self._any_robust = False
         self._paths: dict[int, tuple[str, str]] = {}
         self._last_too_old = (-1, 0)  # offset, rows of it; a message is never cut, so no snapshot needs it
         self._ticks = 0
@@ -93,14 +108,17 @@ class ShardEngine:
         self._bind()
         self._out, self._kept = _Collected(dead=[decoded.dead]), None
         self._out.rebirths = decoded.rebirths
-        begin, dead_begin = 0, 0
+        readings, begin, dead_begin = decoded.readings, 0, 0
+        verdict, ask = self._duplicates.remember(readings.time_ns, readings.series, readings.value)
+        judged = _Judged(verdict, ask, self._score(readings, verdict))
+        self._touched.add(readings, judged.score, verdict)
         for tick in decoded.ticks:
-            self._rows(decoded, begin, tick.at_row)
+            self._rows(decoded, judged, begin, tick.at_row)
             dead_end = int(np.searchsorted(decoded.dead.offset, tick.offset))
             self._count_dead(decoded.dead, dead_begin, dead_end)
             self._tick(tick)
             begin, dead_begin = tick.at_row, dead_end
-        self._rows(decoded, begin, len(decoded.readings))
+        self._rows(decoded, judged, begin, len(readings))
         self._count_dead(decoded.dead, dead_begin, len(decoded.dead))
         return self._outputs(messages)
 
@@ -147,7 +165,7 @@ class ShardEngine:
         """Which detector scores the next series ids."""
         detects = np.array([DETECTORS.index(spec.detect) for spec in fresh], np.uint8)
         self._detects = np.concatenate([self._detects, detects])
-        self._any_detects = bool(self._detects.any())
+        self._any_detects, self._any_robust = bool(self._detects.any()), bool((self._detects == ROBUST).any())
         self._detector.grow(len(self._detects))
         if self._ewma.nbytes or (detects == EWMA).any():
             self._ewma.grow(len(self._detects))
@@ -156,16 +174,14 @@ class ShardEngine:
         """A series that left the configuration has no rules: it would only ever be stale."""
         return self.plant.rules_for(spec) if (spec.asset, spec.tag) in self.plant.series else ()
 
-    def _rows(self, decoded: Decoded, begin: int, end: int) -> None:
+    def _rows(self, decoded: Decoded, judged: _Judged, begin: int, end: int) -> None:
         """Rows between two ticks, events of the same stretch first."""
         self._events(decoded.events, begin, end)
         if begin == end:
             return
-        rows = decoded.readings.rows(slice(begin, end))
-        verdict = self._duplicates.judge(rows.time_ns, rows.series, rows.value)
-        self._retention.judge(rows.series, rows.time_ns, verdict)
-        usable = (rows.status != Status.BAD) & (verdict != DUPLICATE) & (verdict != TOO_OLD)
-        score = self._score(rows, usable & (verdict == AHEAD))
+        rows, verdict, score = decoded.readings.rows(slice(begin, end)), *judged.rows(begin, end)
+        self._duplicates.ask_journal(judged.asked(begin, end), rows.time_ns, rows.series, rows.value, verdict)
+        usable = admit(rows.series, rows.time_ns, rows.status, self._retention.whole_from_ns, verdict)
         received_ns = self._clock.received(rows.received_ns)
         windows, closed_ns = self._windows.step(rows.time_ns, rows.series, rows.value, usable, score, received_ns)
         self._out.windows.append(windows)
@@ -182,11 +198,10 @@ class ShardEngine:
             late, verdict = late[accepted], verdict[accepted]
         self.journal.append(rows, closed_ns, self._ticks)
         if classes.conflicts:
-            self._conflicts.note(self._by_the_clock(rows.rows(verdict == CONFLICT)))
+            self._conflicts.note(self._by_the_clock(rows.rows(np.flatnonzero(verdict == CONFLICT))))
         if classes.lates:
             self._corrections.note(rows.series[late], rows.time_ns[late], closed_ns[late])
             self._figures.note_late(rows.series[late], rows.time_ns[late])
-        self._touched.add(rows, score, verdict)
         self._out.readings += len(rows)
         changes = self._conditions.step(self._by_the_clock(rows), score)
         self._out.changes += [self._with_evidence(change) for change in changes]
@@ -197,13 +212,13 @@ class ShardEngine:
             return rows
         return replace(rows, received_ns=self._clock.received(rows.received_ns))
 
-    def _score(self, rows: Readings, live: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Anomaly score of rows that move a scored series forward, NaN for all others."""
+    def _score(self, rows: Readings, verdict: U8) -> F64:
+        """Anomaly score of rows that move a scored series forward, NaN for all others. It does not know of ticks."""
         score = np.full(len(rows), np.nan)
         if not self._any_detects:
             return score
-        by = np.where(live, self._detects[rows.series], np.uint8(0))
-        scored = np.flatnonzero(by == ROBUST)
+        by = scorers(rows.series, rows.status, verdict, self._detects)
+        scored = np.flatnonzero(by == ROBUST) if self._any_robust else ()
         if len(scored):
             score[scored] = self._detector.step(rows.series[scored], rows.time_ns[scored], rows.value[scored])
         if self._ewma.nbytes:
@@ -246,9 +261,9 @@ class ShardEngine:
         out.windows.append(self._corrections.take())
         if self._spans.any:
             out.spans.append(self._spans.tick(self._windows.closed_ns))
-        out.figures += self._figures.tick(
-            self._ticks, self._windows.newest_ns, self._windows.closed_ns, self._windows.seen
-        )
+        if self._any_figures:
+            windows = self._windows
+            out.figures += self._figures.tick(self._ticks, windows.newest_ns, windows.closed_ns, windows.seen)
         changes = self._conditions.tick(passed_ns, tick.offset)
         out.changes += [self._with_evidence(change) for change in changes]
         out.changes += self._conflicts.tick(passed_ns, tick.offset)  # no evidence to gather: the ledger counts them
@@ -271,10 +286,11 @@ class ShardEngine:
 
     def _outputs(self, messages: Sequence[Message]) -> ShardOutputs:
         out = self._out
+        first_offset, last_offset = _ends(messages)
         return ShardOutputs(
             shard=self.shard,
-            first_offset=messages[0].offset if messages else 0,
-            last_offset=messages[-1].offset if messages else 0,
+            first_offset=first_offset,
+            last_offset=last_offset,
             watermark_ns=self._watermark_ns,
             readings=out.readings,
             windows=_joined_windows(out.windows),
@@ -348,6 +364,28 @@ class ShardEngine:
         }  # fmt: skip
 
 
+class _Judged(NamedTuple):
+    """What is known of the rows of a step before time passes in it: verdict uint8[n] by memory, score float64[n].
+
+    ask int32[k]: the rows, ascending, of which the journal may know more.
+    """
+
+    verdict: U8
+    ask: I32
+    score: F64
+
+    def rows(self, begin: int, end: int) -> tuple[U8, F64]:
+        """Verdicts, scores of a stretch; views."""
+        return self.verdict[begin:end], self.score[begin:end]
+
+    def asked(self, begin: int, end: int) -> I32:
+        """`ask` of a stretch, from its begin."""
+        if not len(self.ask):
+            return self.ask
+        first, last = np.searchsorted(self.ask, (begin, end))
+        return self.ask[first:last] - np.int32(begin)
+
+
 class _Collected:
     """What one step gathers before it is handed on."""
 
@@ -360,6 +398,15 @@ class _Collected:
         self.dead: list[DeadLetters] = dead or []
         self.rebirths: Sequence[tuple[str, str]] = ()
         self.readings = 0
+
+
+def _ends(messages: Sequence[Message]) -> tuple[int, int]:
+    """First and last offset, 0 where there is none. A message of `Messages` is a copy of its body."""
+    if not len(messages):
+        return 0, 0
+    if isinstance(messages, Messages):
+        return int(messages.offset[0]), int(messages.offset[-1])
+    return messages[0].offset, messages[-1].offset
 
 
 def _joined_windows(parts: list[WindowRows]) -> WindowRows:

@@ -8,7 +8,8 @@ all that the recovery store holds.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,8 +20,10 @@ from andon.slots import CELL, Cell, SlotFiles
 LARGE = 2_048  # bytes; shorter ones go into the root
 MANY = 32  # values in a tuple; in a longer one no large runs of bytes are looked for
 PIECES = "\0pieces"  # marks in the root where a large run of bytes was
+NOWHERE: Cell = (-1, 0, b"")  # of a piece, until it has been put
 Root = tuple[Cell, ...]
 Written = dict[tuple[object, ...], tuple[NDArray[np.uint8], list[Cell]]]
+Fresh = tuple[NDArray[Any], list[Cell] | dict[int, Cell], int]  # without a cell yet; where that is to be named
 
 
 class Blocks(Protocol):
@@ -41,6 +44,7 @@ class StateFiles:
         self._blocks: dict[str, dict[int, Cell]] = {}
         self._before: Written = {}
         self._written: Written = {}  # by this snapshot; a run that one snapshot lacks may have lost its cells
+        self._fresh: list[Iterable[Fresh]] = []
         self._used: list[Cell] = []
 
     @property
@@ -50,11 +54,16 @@ class StateFiles:
 
     def write(self, plain: Mapping[str, object], blocks: Mapping[str, Blocks]) -> Root:
         """One snapshot, on disk when this returns. plain: tuples, numbers, texts and bytes by the parts' names."""
-        self._used, self._before, self._written = [], self._written, {}
+        self._written, self._fresh = {}, []
         root: dict[str, object] = {name: self._packed((name,), value) for name, value in plain.items()}
         root["blocks"] = {name: self._changed(name, part) for name, part in blocks.items()}
+        self._put_fresh()
         cells = self._pieces(("root",), np.frombuffer(pickle.dumps(root, protocol=5), np.uint8))
+        self._put_fresh()
+        pieces, parts = [kept for _, kept in self._written.values()], [self._blocks[name].values() for name in blocks]
+        self._used = list(chain(*pieces, *parts))
         self._slots.commit(cell[0] for cell in self._used)
+        self._before = self._written
         return tuple(cells)
 
     def read(self, root: Root, blocks: Mapping[str, Blocks]) -> dict[str, Any]:
@@ -90,11 +99,22 @@ class StateFiles:
     def _changed(self, name: str, part: Blocks) -> tuple[object, dict[int, Cell]]:
         about, changed = part.blocks()
         cells = self._blocks.setdefault(name, {})
-        fresh = list(changed)
-        put = self._slots.put_all(block for _, block in fresh)
-        cells.update(zip((number for number, _ in fresh), put, strict=True))
-        self._used += cells.values()
+        self._fresh.append((block, cells, number) for number, block in changed)
         return about, cells
+
+    def _put_fresh(self) -> None:
+        """All that has no cell yet, at once: hashes are made beside the writing."""
+        fresh, self._fresh = self._fresh, []
+        places = []
+
+        def blocks() -> Iterator[NDArray[Any]]:
+            for block, cells, at in chain.from_iterable(fresh):
+                places.append((cells, at))
+                yield block
+
+        put = self._slots.put_all(blocks())
+        for (cells, at), cell in zip(places, put, strict=True):
+            cells[at] = cell
 
     def _packed(self, path: tuple[object, ...], value: object) -> object:
         """The same value with its large runs of bytes in cells."""
@@ -119,8 +139,7 @@ class StateFiles:
         same = [
             np.array_equal(piece, before[begin : begin + CELL]) for begin, piece in zip(begins, pieces, strict=True)
         ]
-        put = iter(self._slots.put_all(piece for piece, is_same in zip(pieces, same, strict=True) if not is_same))
-        kept = [cells[at] if is_same else next(put) for at, is_same in enumerate(same)]
+        kept = [cells[at] if is_same else NOWHERE for at, is_same in enumerate(same)]
+        self._fresh.append([(pieces[at], kept, at) for at, is_same in enumerate(same) if not is_same])
         self._written[path] = (data, kept)
-        self._used += kept
         return kept

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from andon.outputs import Latest, StateChanges
 from andon.readings import F64, I32, U8, Readings
 from operators.duplicates import AHEAD
-from operators.latest import NEWEST, note_rows
+from operators.latest import NEWEST, note_rows, take_rows
 
 PACKED = np.dtype([(name, NEWEST[name]) for name in NEWEST.names or ()])  # as snapshots keep them
 
@@ -44,7 +44,7 @@ class Touched:
             self._touched = np.concatenate([self._touched, np.zeros(more, np.int32)])
 
     def add(self, rows: Readings, score: F64, verdict: U8) -> None:
-        """Accepted rows of bound series; only those AHEAD of their series count."""
+        """Rows of bound series in log order, a column each; only those AHEAD of their series count."""
         changed = np.empty(len(rows), np.int32)
         self._used, changes = note_rows(
             rows.time_ns, rows.series, rows.value, rows.status, rows.received_ns, score, verdict, AHEAD, self._newest,
@@ -59,13 +59,12 @@ class Touched:
         if not self._used:
             return None
         series = np.sort(self._touched[: self._used])
-        rows = self._newest[series]
-        self._newest["touched"][series] = False
+        time_ns, received_ns = np.empty((2, len(series)), np.int64)
+        value, score = np.empty((2, len(series)))
+        status = np.empty(len(series), np.uint8)
+        take_rows(series, self._newest, time_ns, received_ns, value, status, score)
         self._used = 0
-        return Latest(
-            series=series, time_ns=rows["time_ns"].copy(), received_ns=rows["received_ns"].copy(),
-            value=rows["value"].copy(), status=rows["status"].copy(), score=rows["score"].copy(),
-        )  # fmt: skip
+        return Latest(series, time_ns, received_ns, value, status, score)
 
     def take_states(self) -> StateChanges | None:
         """Changes of state in log order; None where there is none."""

@@ -8,11 +8,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from andon.readings import I64, U8
-from operators.duplicates import CONFLICT, DUPLICATE, TOO_OLD
+from andon.readings import I32, I64, U8, Status
+from operators.duplicates import AHEAD, CONFLICT, DUPLICATE, TOO_OLD
 from operators.duplicates_kernel import NEVER
 from operators.ledger import BAD, COUNTED, DEAD, LATE
 from operators.ledger import DUPLICATE as LEDGER_DUPLICATE
+
+STATUS_BAD = int(Status.BAD)
 
 
 class Classes(NamedTuple):
@@ -55,6 +57,45 @@ def _classify(verdict, usable, time_ns, closed_ns, of, conflict, late):  # type:
             of[i] = BAD
         conflicts += verdict[i] == CONFLICT
     return duplicates, dead, conflicts, lates, newest_ns
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _admit(series, time_ns, status, whole_from_ns, verdict, usable):  # type: ignore[no-untyped-def]  # numba
+    for i in range(time_ns.shape[0]):
+        if verdict[i] != AHEAD and time_ns[i] < whole_from_ns[series[i]]:
+            verdict[i] = TOO_OLD
+        usable[i] = status[i] != STATUS_BAD and verdict[i] != DUPLICATE and verdict[i] != TOO_OLD
+
+
+def admit(series: I32, time_ns: I64, status: U8, whole_from_ns: I64, verdict: U8) -> NDArray[np.bool_]:
+    """Which of n rows are computed with: bool[n], True unless their status is bad, or they are duplicates or too old.
+
+    Verdicts of rows behind their series turn to TOO_OLD where they are before whole_from_ns int64[series], up to
+    where the series' windows may have lost rows (`JournalRetention`). The caller has checked the ids.
+    """
+    if not len(series) == len(time_ns) == len(status) == len(verdict):
+        raise ValueError(f"columns of {len(series)}, {len(time_ns)}, {len(status)} and {len(verdict)} rows")
+    usable = np.empty(len(verdict), np.bool_)
+    _admit(series, time_ns, status, whole_from_ns, verdict, usable)
+    return usable
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _scorers(series, status, verdict, detects, by):  # type: ignore[no-untyped-def]  # numba
+    for i in range(series.shape[0]):
+        by[i] = detects[series[i]] if verdict[i] == AHEAD and status[i] != STATUS_BAD else 0
+
+
+def scorers(series: I32, status: U8, verdict: U8, detects: U8) -> U8:
+    """Which detector scores each of n rows, uint8[n]: that of its series (detects uint8[series]), 0 for none.
+
+    Only rows that move their series forward are scored. The caller has checked the ids.
+    """
+    if not len(series) == len(status) == len(verdict):
+        raise ValueError(f"columns of {len(series)}, {len(status)} and {len(verdict)} rows")
+    by: U8 = np.empty(len(series), np.uint8)
+    _scorers(series, status, verdict, detects, by)
+    return by
 
 
 def classify(verdict: U8, usable: NDArray[np.bool_], time_ns: I64, closed_ns: I64) -> Classes:

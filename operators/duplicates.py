@@ -100,7 +100,16 @@ class DuplicateFilter:
 
     def judge(self, time_ns: I64, series: I32, value: F64) -> U8:
         """Verdicts uint8[n] of rows in log order; ids must be below `count` (ValueError)."""
-        if len(series) and not 0 <= int(series.min()) <= int(series.max()) < self.count:
+        verdict, ask = self.remember(time_ns, series, value)
+        self.ask_journal(ask, time_ns, series, value, verdict)
+        return verdict
+
+    def remember(self, time_ns: I64, series: I32, value: F64) -> tuple[U8, I32]:
+        """As `judge`, by memory alone: verdicts, and which rows `ask_journal` may turn, int32[k] ascending.
+
+        What the journal says of a row changes nothing for the rows after it, so it may be asked later.
+        """
+        if len(series) and int(series.view(np.uint32).max()) >= self.count:  # a negative id is a huge one there
             raise ValueError(f"series ids must be 0..{self.count - 1}, got {series.min()}..{series.max()}")
         verdict: U8 = np.empty(len(time_ns), np.uint8)
         ask = np.empty(len(time_ns), np.int32)
@@ -113,12 +122,12 @@ class DuplicateFilter:
             now.first, now.used, now.indexed, now.rows, now.table, now.seen,
             old.first, old.used, old.indexed, old.rows, old.table, old.seen, verdict, ask,
         )  # fmt: skip
-        if asked:
-            self._ask_journal(ask[:asked], time_ns, series, value, verdict)
-        return verdict
+        return verdict, ask[:asked]
 
-    def _ask_journal(self, ask: I32, time_ns: I64, series: I32, value: F64, verdict: U8) -> None:
+    def ask_journal(self, ask: I32, time_ns: I64, series: I32, value: F64, verdict: U8) -> None:
         """A duplicate by the journal stays in memory: what it says of the rows after it is what the journal would."""
+        if not len(ask):
+            return
         older = self._journal(series[ask], time_ns[ask], value[ask])
         verdict[ask] = np.where(older == DUPLICATE, DUPLICATE, np.maximum(verdict[ask], older))
 

@@ -5,6 +5,7 @@ Counts gather between two ticks and leave with the tick, so that a store can add
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,10 @@ LAYOUT = 1
 COLUMNS, CONFLICTS = 6, 5  # the five classes, then conflicts
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+_jit = njit(nogil=True, cache=True, error_model="numpy")
+
+
+@_jit
 def _count(series, time_ns, classes, conflict, begin_ns, cells, filled, used, away):  # type: ignore[no-untyped-def]  # numba
     """Add rows of the hour from begin_ns to cells[series + 1]; the others' numbers go to `away`.
 
@@ -37,8 +41,34 @@ def _count(series, time_ns, classes, conflict, begin_ns, cells, filled, used, aw
             filled[used] = row
             used += 1
         cells[row, classes[i]] += 1
-        cells[row, CONFLICTS] += conflict[i]
+        if conflict[i]:
+            cells[row, CONFLICTS] += 1
     return used, elsewhere
+
+
+@_jit
+def _extremes(series, classes):  # type: ignore[no-untyped-def]  # numba
+    """Lowest and highest series, highest class."""
+    low = high = series[0]
+    worst = classes[0]
+    for i in range(series.shape[0]):
+        low = min(low, series[i])
+        high = max(high, series[i])
+        worst = max(worst, classes[i])
+    return low, high, worst
+
+
+@_jit
+def _move(filled, cells, table):  # type: ignore[no-untyped-def]  # numba
+    """Take the counts of these rows of cells out of it, into columns of table; its row CONFLICTS + 1 is their sum."""
+    for at in range(filled.shape[0]):
+        row = cells[filled[at]]
+        received = 0
+        for one in range(COLUMNS):
+            table[one, at] = row[one]
+            received += row[one] if one < CONFLICTS else 0
+            row[one] = 0
+        table[COLUMNS, at] = received
 
 
 class Ledger:
@@ -58,11 +88,14 @@ class Ledger:
         """Count rows: series int32[n] (-1 unreadable), time_ns int64[n], class and conflict (0/1) uint8[n]."""
         if not len(series):
             return
-        if int(series.min()) < -1 or int(classes.max()) > DEAD:
-            raise ValueError(f"series {series.min()}, allowed -1 and above; class {classes.max()}, allowed 0..{DEAD}")
+        if not len(series) == len(time_ns) == len(classes) == len(conflict):
+            raise ValueError(f"columns of {len(series)}, {len(time_ns)}, {len(classes)} and {len(conflict)} rows")
+        low, high, worst = _extremes(series, classes)
+        if low < -1 or worst > DEAD:
+            raise ValueError(f"series {low}, allowed -1 and above; class {worst}, allowed 0..{DEAD}")
         if not self._used:
             self._hour = int(time_ns[-1]) // HOUR_NS
-        self._reserve(int(series.max()) + 2)
+        self._reserve(high + 2)
         away = np.empty(len(series), np.int32)
         self._used, elsewhere = _count(
             series, time_ns, classes, conflict, self._hour * HOUR_NS, self._cells, self._filled, self._used, away
@@ -78,9 +111,8 @@ class Ledger:
             self._filled = np.concatenate([self._filled, np.zeros(more, np.int32)])
 
     def _add_other(self, series: I32, hour: I64, classes: U8, conflict: U8) -> None:
-        rows = np.stack([hour, series, classes, conflict], axis=1)
-        kinds, counts = np.unique(rows, axis=0, return_counts=True)
-        for (at, one, kind, clash), count in zip(kinds.tolist(), counts.tolist(), strict=True):
+        kinds = Counter(zip(hour.tolist(), series.tolist(), classes.tolist(), conflict.tolist(), strict=True))
+        for (at, one, kind, clash), count in kinds.items():
             held = self._other.setdefault((at, one), [0] * COLUMNS)
             held[kind] += count
             held[CONFLICTS] += clash * count
@@ -90,21 +122,25 @@ class Ledger:
         filled = np.sort(self._filled[: self._used])
         if not len(filled) and not self._other:
             return None
-        others = sorted(self._other.items())
-        hour = np.concatenate([np.full(len(filled), self._hour), [at for (at, _), _ in others]]).astype(np.int64)
-        series = np.concatenate([filled - 1, [one for (_, one), _ in others]]).astype(np.int32)
-        away = np.array([row for _, row in others], np.int64).reshape(-1, COLUMNS)
-        table = np.concatenate([self._cells[filled], away])
-        if others:
-            order = np.lexsort((series, hour))
-            table, hour, series = table[order], hour[order], series[order]
-        self._cells[filled], self._used, self._other = 0, 0, {}
-        columns = np.ascontiguousarray(table.T)
+        table: NDArray[np.int64] = np.empty((COLUMNS + 1, len(filled)), np.int64)
+        _move(filled, self._cells, table)
+        hour_ns, series = np.full(len(filled), self._hour * HOUR_NS), filled - np.int32(1)
+        if self._other:
+            table, hour_ns, series = self._with_others(table, hour_ns, series)
+        self._used, self._other = 0, {}
         return LedgerRows(
-            as_of=as_of, series=series, hour_ns=hour * HOUR_NS, received=columns[:CONFLICTS].sum(axis=0),
-            counted=columns[COUNTED], late=columns[LATE], duplicate=columns[DUPLICATE], bad=columns[BAD],
-            dead=columns[DEAD], conflict=columns[CONFLICTS],
+            as_of=as_of, series=series, hour_ns=hour_ns, received=table[COLUMNS], counted=table[COUNTED],
+            late=table[LATE], duplicate=table[DUPLICATE], bad=table[BAD], dead=table[DEAD], conflict=table[CONFLICTS],
         )  # fmt: skip
+
+    def _with_others(self, table: NDArray[np.int64], hour_ns: I64, series: I32) -> tuple[NDArray[np.int64], I64, I32]:
+        """The columns with those of the other hours, by hour and series."""
+        away = np.array([[*row, sum(row[:CONFLICTS])] for row in self._other.values()], np.int64)
+        at, one = np.array(list(self._other), np.int64).T
+        table = np.concatenate([table, away.T], axis=1)
+        hour_ns, series = np.concatenate([hour_ns, at * HOUR_NS]), np.concatenate([series, one.astype(np.int32)])
+        order = np.lexsort((series, hour_ns))
+        return table[:, order], hour_ns[order], series[order]
 
     def snapshot(self) -> tuple[object, ...]:
         """Plain tuples and bytes: a table up to the last series that has a count."""

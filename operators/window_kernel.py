@@ -187,22 +187,31 @@ def open_pane(state, pane_no, panes, changed):  # type: ignore[no-untyped-def]  
 
 
 @_jit
-def look_ahead(key, time_ns, states, panes, scores, scored, ring, pane_ns, lateness_ns):  # type: ignore[no-untyped-def]  # numba
-    """Bring near what a row is going to touch; its series' record is near already."""
-    state = states[key]
-    base = np.int64(key) * ring
+def survey(time_ns, series, use, score, received_ns):  # type: ignore[no-untyped-def]  # numba
+    """Lowest and highest series, earliest and latest receive stamp, newest time of rows in use (or 0), any score."""
+    low = high = series[0]
+    first = last = received_ns[0]
+    newest = np.int64(0)
+    scored = False
+    for i in range(time_ns.shape[0]):
+        low = min(low, series[i])
+        high = max(high, series[i])
+        first = min(first, received_ns[i])
+        last = max(last, received_ns[i])
+        newest = max(newest, time_ns[i] if use[i] else np.int64(0))
+        scored |= score[i] == score[i]
+    return low, high, first, last, newest, scored
+
+
+@_jit
+def place_ahead(state, time_ns, ring, pane_ns, lateness_ns):  # type: ignore[no-untyped-def]  # numba
+    """Place in the ring that a row is going to touch, -1 where it is going to close panes: that reads the whole."""
     if time_ns - lateness_ns >= (state.closed + 1) * pane_ns:
-        for place in range(ring):
-            prefetch(panes, base + place)
-        if scored:
-            prefetch(scores, base)
-            prefetch(scores, base + ring - 1)
-    else:
-        ahead = state.place + 1 if time_ns >= (state.filled + 1) * pane_ns else state.place
-        place = ahead if ahead < ring else 0
-        prefetch(panes, base + place)
-        if scored:
-            prefetch(scores, base + place)
+        return -1
+    place = state.place
+    if time_ns >= (state.filled + 1) * pane_ns:
+        place += 1
+    return place if place < ring else 0
 
 
 @_jit
@@ -225,7 +234,15 @@ def step_rows(  # type: ignore[no-untyped-def]  # numba
         if i + FAR < rows:
             prefetch(states, np.int64(series[i + FAR]))
         if i + NEAR < rows:
-            look_ahead(series[i + NEAR], time_ns[i + NEAR], states, panes, points, scored, ring, pane_ns, lateness_ns)
+            ahead = series[i + NEAR]
+            base = np.int64(ahead) * ring
+            place = place_ahead(states[ahead], time_ns[i + NEAR], ring, pane_ns, lateness_ns)
+            first, last = (place, place + 1) if place >= 0 else (0, ring)
+            for at_place in range(first, last):
+                prefetch(panes, base + at_place)
+            if scored:
+                prefetch(points, base + first)
+                prefetch(points, base + last - 1)
         key = series[i]
         now = time_ns[i]
         state = states[key]
@@ -242,8 +259,8 @@ def step_rows(  # type: ignore[no-untyped-def]  # numba
         closed_ns[i] = state.closed * pane_ns
         if not use[i]:
             continue
-        marks = changed[key // CHUNK]
-        marks[0] = 1
+        chunk = key // CHUNK
+        changed[chunk, 0] = 1
         state.seen += 1
         state.arrived_ns = received_ns[i]
         if now > state.newest_ns:
@@ -262,9 +279,9 @@ def step_rows(  # type: ignore[no-untyped-def]  # numba
                 continue  # no window that is still open holds it
             offset = now - pane_no * pane_ns
             if pane_no > state.filled:
-                open_pane(state, pane_no, rings[key], marks)
+                open_pane(state, pane_no, rings[key], changed[chunk])
             place = pane_no % ring
-        marks[1 + place] = 1
+        changed[chunk, 1 + place] = 1
         pane = rings[key, place]
         if scored:
             best = scores[key, place]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from andon.arena import Arena
 from andon.outputs import WindowRows
 from andon.readings import F64, I32, I64
-from operators.window_kernel import CHUNK, FIGURES, PANE, SERIES, step_rows, tick_series
+from operators.window_kernel import CHUNK, FIGURES, PANE, SERIES, step_rows, survey, tick_series
 from operators.window_points import OUT, window_of_points, window_rows
 from operators.window_spec import WindowSpec
 from operators.window_state import layout_1, longer
@@ -28,7 +28,9 @@ __all__ = ["OUT", "WindowOperator", "WindowSpec", "window_of_points", "window_ro
 
 LAYOUT = 2
 LONG_AGO_NS = -(1 << 62)
+NOTHING = WindowRows.empty()  # of most steps and ticks; nobody can change it
 ROOM = 16_384  # windows that leave the kernel at once
+WORDS = PANE.itemsize // 8  # 64 bits each
 Array = NDArray[Any]
 Read = Callable[[int], bytes]
 
@@ -121,11 +123,12 @@ class WindowOperator:
         rows = len(time_ns)
         if not rows:
             return WindowRows.empty(), np.empty(0, np.int64)
-        if not 0 <= int(series.min()) <= int(series.max()) < self.count:
-            raise ValueError(f"series ids must be 0..{self.count - 1}, got {series.min()}..{series.max()}")
         if not rows == len(series) == len(value) == len(use) == len(score) == len(received_ns):
             raise ValueError(f"columns differ in length: {rows} times")
-        self._note(time_ns, use, score, received_ns)
+        low, high, *known = survey(time_ns, series, use, score, received_ns)
+        if not 0 <= low <= high < self.count:
+            raise ValueError(f"series ids must be 0..{self.count - 1}, got {low}..{high}")
+        self._note(*known)
         closed_ns = np.empty(rows, np.int64)
         parts: list[WindowRows] = []
         row = 0
@@ -155,17 +158,16 @@ class WindowOperator:
                 self._received_ns = min(self._received_ns, tick_ns)
                 return joined(parts)
 
-    def _note(self, time_ns: I64, use: NDArray[np.bool_], score: F64, received_ns: I64) -> None:
-        """What is known of all rows of a step together."""
-        if not self._scored and not np.isnan(score).all():
+    def _note(self, first_ns: int, last_ns: int, newest_ns: int, scored: bool) -> None:
+        """What is known of all rows of a step together: receive stamps, newest time in use, whether one has a score."""
+        if scored and not self._scored:
             self._scored = True
             self._scores.rows[: self.count] = np.nan
             self._changed[:] = 1
-        self._received_ns = max(self._received_ns, int(received_ns.max()))
-        if int(received_ns.min()) < int(self._busy_ns.max()):
+        self._received_ns = max(self._received_ns, last_ns)
+        if first_ns < int(self._busy_ns.max()):
             self._busy_ns[:] = LONG_AGO_NS  # stamps went back: nothing is known of how long anybody has been silent
-        newest = int(time_ns.max(initial=0, where=use))
-        self.latest_ns = max(self.latest_ns, newest)
+        self.latest_ns = max(self.latest_ns, newest_ns)
 
     def _taken(self, found: int) -> list[WindowRows]:
         if not found:
@@ -182,16 +184,18 @@ class WindowOperator:
         return (*self._about(), self._scored), self._changed_blocks()
 
     def _changed_blocks(self) -> Iterator[tuple[int, Array]]:
+        rings, scores = self._rings.rows.view(np.int64), self._scores.rows.view(np.int64)
+        panes = rings.reshape(len(rings), self._ring, WORDS)
         for chunk, part in np.argwhere(self._changed).tolist():
-            here = slice(chunk * CHUNK, min((chunk + 1) * CHUNK, self.count))
+            rows = min(CHUNK, self.count - chunk * CHUNK)
+            here = slice(chunk * CHUNK, chunk * CHUNK + rows)
             if part == 0:
-                block = self._states.rows[here].view(np.uint8)
-            else:
-                block = np.ascontiguousarray(self._rings.rows[here, part - 1]).view(np.uint8)
-                if self._scored:
-                    scores = np.ascontiguousarray(self._scores.rows[here, part - 1]).view(np.uint8)
-                    block = np.concatenate([block, scores])
-            yield chunk * (1 + self._ring) + part, block
+                block = self._states.rows[here]
+            else:  # as whole numbers, since numpy copies records one by one
+                block = np.empty(rows * (WORDS + self._scored), np.int64)
+                block[: rows * WORDS].reshape(rows, WORDS)[:] = panes[here, part - 1]
+                block[rows * WORDS :] = scores[here, part - 1] if self._scored else ()
+            yield chunk * (1 + self._ring) + part, block.view(np.uint8)
         self._changed[:] = 0
 
     def restore_blocks(self, about: tuple[Any, ...], numbers: Sequence[int], read: Read) -> None:
@@ -269,5 +273,5 @@ class WindowOperator:
 def joined(parts: list[WindowRows]) -> WindowRows:
     """Windows of several passes, in their order."""
     if len(parts) < 2:
-        return parts[0] if parts else WindowRows.empty()
+        return parts[0] if parts else NOTHING
     return WindowRows(*(np.concatenate([getattr(one, name) for one in parts]) for name in WindowRows.__slots__))

@@ -19,7 +19,9 @@ from andon.slots import SlotFiles
 from detectors.ewma import EwmaDetector
 from flows.influx import OutputEncoder
 from flows.shard import ShardEngine
+from operators.classes import scorers
 from simulators.truth import demo_plant
+from sinks import journal_kernels
 from sinks.journal import Journal
 from sinks.journal_format import ROW, decode, encode
 from sources.kafka.gather import compile_kernels
@@ -49,8 +51,10 @@ def warm() -> float:
 
 def _others() -> None:
     """Kernels that the demo plant has no need of."""
+    journal_kernels.compile_kernels()
     three = np.arange(3)
     EwmaDetector(1).step(np.zeros(3, np.int32), three * NS_PER_S, np.zeros(3))
+    scorers(np.zeros(3, np.int32), np.zeros(3, np.uint8), np.zeros(3, np.uint8), np.zeros(1, np.uint8))
     for most in (2**8, 2**16, 2**32):  # each width of a column
         decode(encode({name: (three * (most - 1) // 2).astype(ROW[name]) for name in ROW.names or ()}))
 
@@ -87,7 +91,7 @@ def _other_formats(plant: PlantModel, shard: int) -> list[bytes]:
     spec = next(spec for spec in plant.series.values() if plant.shard_of(spec.asset) == shard)
     reading = {"ts": at_ms, "asset": spec.asset, "tag": spec.tag, "value": 1.0}
     return [
-        arrow_message([reading]),
+        *[arrow_message([reading])] * 3,  # from the third on by their form
         framed("NBIRTH", "warm", "node", birth([Sent(Tag("x", 1), 1.0), Sent(Tag("y"), 1.0)], at_ms, 0)),
         framed("NDATA", "warm", "node", data([Sent(Tag("x", 1), 1.0)], at_ms, 1)),
     ]

@@ -14,7 +14,8 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import OrderedDict
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +24,14 @@ from numpy.typing import NDArray
 
 from andon.errors import SourceError
 from andon.readings import F64, I32, I64, U8, Readings, Status
-from sinks.journal_format import ROW, Columns, Rows, decode, encode, encode_plain
+from sinks.journal_columns import bounds
+from sinks.journal_format import ROW, SMALL, Columns, Part, Rows, decode, encode_parts
+from sinks.journal_kernels import OTHER, SAME, UNKNOWN, compare_log, compare_sorted
+
+__all__ = ["OTHER", "SAME", "UNKNOWN", "Journal", "Position", "Sealed", "verify"]
 
 SEGMENT_ROWS = 131_072
 CACHED_SEGMENTS = 6
-UNKNOWN, SAME, OTHER = 1, 2, 3  # verdicts of `known`, the numbers of operators.duplicates
 LARGE_BATCH = 2_048  # rows a flush from which an open file is good enough to be kept as it is
 Position = tuple[int, int, int]  # segment number, rows in it, rows in all
 
@@ -55,8 +59,8 @@ class Journal:
         self._segment_rows = segment_rows
         self.kept_from_ns = 0  #: rows received earlier are not read any more
         self._sealed = self._read_manifest()
-        self._cache: OrderedDict[int, Rows] = OrderedDict()
-        self._open = _Columns(segment_rows)
+        self._cache: OrderedDict[int, tuple[Rows, I64]] = OrderedDict()
+        self._open = _Columns(segment_rows + segment_rows // 8)  # a batch may go beyond it
         self._used = 0
         self._flushed = 0
         self._batches = 0  # in the open file
@@ -79,16 +83,22 @@ class Journal:
             self.flush()
         begin, end = self._used, self._used + len(readings)
         self._open.reserve(end)
-        for name, column in self._open.columns.items():
-            given = closed_ns if name == "closed_ns" else tick if name == "tick" else getattr(readings, name)
-            column[begin:end] = given
+        columns = self._open.columns
+        columns["time_ns"][begin:end] = readings.time_ns
+        columns["series"][begin:end] = readings.series
+        columns["value"][begin:end] = readings.value
+        columns["status"][begin:end] = readings.status
+        columns["offset"][begin:end] = readings.offset
+        columns["received_ns"][begin:end] = readings.received_ns
+        columns["closed_ns"][begin:end] = closed_ns
+        columns["tick"][begin:end] = tick
         self._used = end
 
     def flush(self) -> Position:
         """Make every row durable and say where the journal stands."""
         if self._flushed < self._used:
             fresh = self._open.part(self._flushed, self._used)
-            self._write(encode(fresh))
+            self._write(encode_parts(fresh))
             self._flushed = self._used
             self._batches += 1
         if self._used >= self._segment_rows:
@@ -110,7 +120,7 @@ class Journal:
         self._close()
         self._cache.clear()
         self._segment, self._first_row = segment, total - used
-        self._open = _Columns(max(self._segment_rows, used))
+        self._open = _Columns(max(self._segment_rows + self._segment_rows // 8, used))
         for name, column in self._open.columns.items():
             column[:used] = rows[name]
         self._used = self._flushed = used
@@ -119,9 +129,9 @@ class Journal:
         opened = self._open_path(segment)
         if used:  # what came after the position must not stay in the file
             # As a whole, and before anything goes: a kill or a full disk here must leave the rows where they are.
-            data = encode(self._open.part(0, used))
-            self._digest.update(data)
-            _write_file(opened, data)
+            parts = encode_parts(self._open.part(0, used))
+            _write_file(opened, parts)
+            _hash(self._digest, parts)
             self._file = os.open(opened, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         kept = [one for one in self._sealed if one.segment < segment]
         if kept != self._sealed:
@@ -134,30 +144,34 @@ class Journal:
     def points(self, series: int, start_ns: int, end_ns: int) -> Rows:
         """Usable rows (good or uncertain) of a series in [start_ns, end_ns), sorted by time, ties in log order."""
         parts = [
-            self._slice(self._sorted(one.segment), series, start_ns, end_ns)
+            self._of_series(one.segment, series, start_ns, end_ns)
             for one in self._sealed
             if one.max_ns >= start_ns and one.min_ns < end_ns
         ]
         rows = self._open.part(0, self._used)
-        here = (rows["series"] == series) & (rows["time_ns"] >= start_ns) & (rows["time_ns"] < end_ns)
-        parts.append(_rows_at(rows, np.flatnonzero(here)))
+        here = np.flatnonzero(rows["series"] == series)
+        time_ns = rows["time_ns"][here]
+        parts.append(_rows_at(rows, here[(time_ns >= start_ns) & (time_ns < end_ns)]))
         found = parts[0] if len(parts) == 1 else np.concatenate(parts)
         found = found[(found["status"] != Status.BAD) & (found["received_ns"] >= self.kept_from_ns)]
         ordered: Rows = found[np.argsort(found["time_ns"], kind="stable")]
         return ordered
 
     def known(self, series: I32, time_ns: I64, value: F64) -> U8:
-        """For each (series, time, value): UNKNOWN, SAME when that very row is here, OTHER when other values are."""
+        """For each (series, time, value): UNKNOWN, SAME when that very row is here, OTHER when other values are.
+
+        All [m], series from 0. Cost: a pass over the times of the open rows, and a search a question and segment.
+        """
         verdict = np.full(len(series), UNKNOWN, np.uint8)
         if not len(series):
             return verdict
         low, high = int(time_ns.min()), int(time_ns.max())
         for one in self._sealed:
             if one.max_ns >= low and one.min_ns <= high:
-                _compare(self._sorted(one.segment), series, time_ns, value, verdict)
-        rows = self._open.part(0, self._used)
-        near = _rows_at(rows, np.flatnonzero((rows["time_ns"] >= low) & (rows["time_ns"] <= high)))
-        _compare(near[np.lexsort((near["time_ns"], near["series"]))], series, time_ns, value, verdict)
+                compare_sorted(*self._sorted(one.segment), series, time_ns, value, verdict)
+        rows, order = self._open.part(0, self._used), np.lexsort((time_ns, series))
+        starts = np.concatenate([[0], np.bincount(series).cumsum()])
+        compare_log(rows["time_ns"], rows["series"], rows["value"], order, starts, time_ns, value, verdict)
         return verdict
 
     def evidence(self, series: int, start_ns: int, end_ns: int, offset: int) -> dict[str, object]:
@@ -186,13 +200,13 @@ class Journal:
         """Let go of the file; rows not flushed are the next run's to replay."""
         self._close()
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, parts: list[Part]) -> None:
         if self._file is None:
             path = self._open_path(self._segment)
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             _sync_folder(self.folder)
-        _write_all(self._file, data)
-        self._digest.update(data)
+        _write_all(self._file, parts)
+        _hash(self._digest, parts)
         os.fdatasync(self._file)
 
     def _seal(self) -> None:
@@ -200,53 +214,63 @@ class Journal:
         rows = self._open.part(0, self._used)
         opened, path = self._open_path(self._segment), self.folder / f"{self._segment:08}.arrow"
         self._close()
-        if self._used >= LARGE_BATCH * self._batches:
+        keeps = self._used >= LARGE_BATCH * self._batches
+        if keeps:
             digest = self._digest.hexdigest()
             opened.rename(path)
             _sync_folder(self.folder)
         else:
-            data = encode_plain(rows)
-            digest = hashlib.sha256(data).hexdigest()
-            _write_file(path, data)
+            parts, whole = encode_parts(rows, SMALL), hashlib.sha256()
+            _hash(whole, parts)
+            digest = whole.hexdigest()
+            _write_file(path, parts)
+        min_ns, max_ns = bounds(rows["time_ns"])
         line = Sealed(
             segment=self._segment,
             first_row=self._first_row,
             rows=self._used,
-            min_ns=int(rows["time_ns"].min()),
-            max_ns=int(rows["time_ns"].max()),
-            max_received_ns=int(rows["received_ns"].max()),
+            min_ns=min_ns,
+            max_ns=max_ns,
+            max_received_ns=bounds(rows["received_ns"])[1],
             sha256=digest,
             previous=self._sealed[-1].sha256 if self._sealed else "",
         )
         self._sealed.append(line)
         with (self.folder / "manifest.jsonl").open("ab") as manifest:
-            manifest.write(orjson.dumps(asdict(line), option=orjson.OPT_APPEND_NEWLINE))
+            manifest.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
             manifest.flush()
             os.fsync(manifest.fileno())
-        opened.unlink(missing_ok=True)
+        if not keeps:
+            opened.unlink(missing_ok=True)
         self._segment += 1
         self._first_row += self._used
         self._used = self._flushed = self._batches = 0
         self._digest = hashlib.sha256()
 
-    def _sorted(self, segment: int) -> Rows:
-        """A sealed segment by series, then time, ties in log order; the last few stay in memory."""
-        rows = self._cache.get(segment)
-        if rows is None:
+    def _sorted(self, segment: int) -> tuple[Rows, I64]:
+        """A sealed segment by series, then time, ties in log order; where each series starts and the last ends.
+
+        The last few stay in memory.
+        """
+        held = self._cache.get(segment)
+        if held is None:
             rows = decode((self.folder / f"{segment:08}.arrow").read_bytes())
             rows = rows[np.lexsort((rows["time_ns"], rows["series"]))]
-            self._cache[segment] = rows
+            most = int(rows["series"][-1]) if len(rows) else -1
+            held = rows, np.searchsorted(rows["series"], np.arange(most + 2))
+            self._cache[segment] = held
             if len(self._cache) > CACHED_SEGMENTS:
                 self._cache.popitem(last=False)
         else:
             self._cache.move_to_end(segment)
-        return rows
+        return held
 
-    @staticmethod
-    def _slice(rows: Rows, series: int, start_ns: int, end_ns: int) -> Rows:
-        low, high = np.searchsorted(rows["series"], (series, series + 1))
-        first, last = np.searchsorted(rows["time_ns"][low:high], (start_ns, end_ns))
-        return rows[low + first : low + last]
+    def _of_series(self, segment: int, series: int, start_ns: int, end_ns: int) -> Rows:
+        """Rows of a series in [start_ns, end_ns) of a sealed segment, sorted by time."""
+        rows, starts = self._sorted(segment)
+        mine = rows[starts[series] : starts[series + 1]] if 0 <= series < len(starts) - 1 else rows[:0]
+        first, last = np.searchsorted(mine["time_ns"], (start_ns, end_ns))
+        return mine[first:last]
 
     def _rows_of(self, segment: int, count: int) -> Rows:
         for path in (self.folder / f"{segment:08}.arrow", self._open_path(segment)):
@@ -275,8 +299,8 @@ class Journal:
         return [one for _, one in sorted(entries.items()) if (self.folder / f"{one.segment:08}.arrow").exists()]
 
     def _write_manifest(self) -> None:
-        data = b"".join(orjson.dumps(asdict(one), option=orjson.OPT_APPEND_NEWLINE) for one in self._sealed)
-        _write_file(self.folder / "manifest.jsonl", data)
+        data = b"".join(orjson.dumps(one, option=orjson.OPT_APPEND_NEWLINE) for one in self._sealed)
+        _write_file(self.folder / "manifest.jsonl", [data])
 
     def _put_aside(self) -> None:
         self._close()
@@ -305,21 +329,6 @@ def verify(folder: Path) -> list[str]:
     return wrong
 
 
-def _compare(rows: Rows, series: I32, time_ns: I64, value: F64, verdict: U8) -> None:
-    """Raise verdicts by what `rows` (sorted by series, time) hold at each (series, time)."""
-    if not len(rows):
-        return
-    starts = np.searchsorted(rows["series"], np.arange(int(series.max()) + 2))
-    for at in range(len(series)):
-        low, high = starts[series[at]], starts[series[at] + 1]
-        first, last = low + np.searchsorted(rows["time_ns"][low:high], (time_ns[at], time_ns[at] + 1))
-        if first == last or verdict[at] == SAME:
-            continue
-        values = rows["value"][first:last]
-        same = bool(np.isnan(values).any()) if np.isnan(value[at]) else bool((values == value[at]).any())
-        verdict[at] = SAME if same else OTHER
-
-
 def _rows_at(columns: Columns, index: NDArray[np.intp]) -> Rows:
     """Some rows of columns as records."""
     rows = np.empty(len(index), ROW)
@@ -346,12 +355,12 @@ class _Columns:
         return {name: column[begin:end] for name, column in self.columns.items()}
 
 
-def _write_file(path: Path, data: bytes) -> None:
+def _write_file(path: Path, parts: Sequence[Part]) -> None:
     """Replace a file as a whole, on disk before this returns."""
     draft = path.with_suffix(".draft")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        _write_all(handle, data)
+        _write_all(handle, parts)
         os.fsync(handle)
     finally:
         os.close(handle)
@@ -359,10 +368,20 @@ def _write_file(path: Path, data: bytes) -> None:
     _sync_folder(path.parent)
 
 
-def _write_all(handle: int, data: bytes) -> None:
-    rest = memoryview(data)
+def _write_all(handle: int, parts: Sequence[Part]) -> None:
+    """The pieces as they are: joining them first would copy every byte once more."""
+    rest = [memoryview(part) for part in parts if len(part)]
     while rest:
-        rest = rest[os.write(handle, rest) :]
+        done = os.writev(handle, rest)
+        while rest and done >= len(rest[0]):
+            done -= len(rest.pop(0))
+        if done:
+            rest[0] = rest[0][done:]
+
+
+def _hash(digest: hashlib._Hash, parts: Sequence[Part]) -> None:
+    for part in parts:
+        digest.update(part)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -115,10 +115,10 @@ def bound_engine(rules: Sequence[Rule], specs: Sequence[SeriesSpec] = SPECS) -> 
     return engine
 
 
-def restarted(engine: ConditionEngine, rules: Sequence[Rule]) -> ConditionEngine:
+def restarted(engine: ConditionEngine, rules: Sequence[Rule], specs: Sequence[SeriesSpec] = SPECS) -> ConditionEngine:
     """The same state in a new engine, under these rules."""
     fresh = ConditionEngine(lambda _: rules)
-    fresh.restore(pickle.loads(pickle.dumps(engine.snapshot())), SPECS)
+    fresh.restore(pickle.loads(pickle.dumps(engine.snapshot())), specs)
     return fresh
 
 

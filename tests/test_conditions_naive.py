@@ -9,7 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.condition_logs import LIMITS, Tick, run_engine, run_naive, some_log, some_rules
+from alarms.kernels import CHUNK
+from alarms.snapshots import read_snapshot
+from tests.condition_logs import (
+    LIMITS,
+    SPECS,
+    Tick,
+    batch,
+    bound_engine,
+    restarted,
+    run_engine,
+    run_naive,
+    some_log,
+    some_rules,
+)
 
 ALL_CONDITIONS = ("above", "below", "outside", "anomaly", "stale", "stuck")
 
@@ -71,6 +84,25 @@ def test_changed_rules_at_any_place(rng, length, data):
     log = some_log(rng, length)
     restarts = data.draw(st.dictionaries(st.integers(0, length), st.integers(0, 2), max_size=6))
     assert run_engine(configurations, log, set(), restarts) == run_naive(configurations, log, restarts)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_ticks_leave_alone_only_what_they_would_not_change(seed):
+    """Each series in a chunk of its own, against an engine that knows of none that may be left alone."""
+    rng = random.Random(2000 + seed)
+    rules = some_rules(rng, least=1)
+    specs = [one for spec in SPECS for one in [spec] * CHUNK][: (len(SPECS) - 1) * CHUNK + 1]
+    engine = bound_engine(rules, specs)
+    for at, one in enumerate(some_log(rng, 200)):
+        if not isinstance(one, Tick):
+            engine.step(*batch([one._replace(series=one.series * CHUNK)], at))
+            continue
+        fresh = restarted(engine, rules, specs)
+        assert engine.tick(one.time, at) == fresh.tick(one.time, at)
+        here, there = (read_snapshot(one.snapshot()) for one in (engine, fresh))
+        assert here.clock == there.clock
+        assert repr(here.series.tolist()) == repr(there.series.tolist())
+        assert repr(here.lanes.tolist()) == repr(there.lanes.tolist())
 
 
 @pytest.mark.parametrize("seed", range(6))

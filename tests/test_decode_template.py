@@ -179,3 +179,18 @@ def test_long_fixed_parts_are_cut_into_steps():
     assert program["size"].max() == t.FIXED_BYTES
     assert program["size"].sum() == sum(len(fixed) for fixed, _, _ in steps)
     assert compiled(steps * 10) is None
+
+
+@pytest.mark.parametrize("rows_a_message", [1, 20])
+def test_rows_that_overtake_a_block_stay_in_the_order_of_the_log(rows_a_message):
+    good = written(FORMS[0], [STAMPS[0], "fill/line1/f1", "temp", "20.5", "192", "Cel"])
+    kinds = [
+        good, good.replace("line1/f1", "line9/f1"), good.replace("Cel", "K"), good.replace("/f1", "/f2"),
+        good.replace("temp", "\\u0074emp"), good.replace('"value"', ' "value"'), '{"ts": 1}', "{", "[1]", TICK.decode(),
+        written(FORMS[4], [STAMPS[0], "a", "temp", "true"]), written(FORMS[4], [STAMPS[0], "a", "temp", "3"]),
+    ]  # fmt: skip
+    for seed in range(20):
+        rng = random.Random(seed)
+        rows = rng.choices(kinds, [rng.choice([1, 9])] + [rng.choice([0, 0, 1, 9]) for _ in kinds[1:]], k=400)
+        bodies = ["\n".join(rows[at : at + rows_a_message]).encode() for at in range(0, len(rows), rows_a_message)]
+        checked(bodies, [rng.randrange(400)])

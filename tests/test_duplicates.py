@@ -47,9 +47,9 @@ class Memory:
         return out
 
 
-@given(rows, st.sampled_from([1, 7, 1000]), st.booleans())
+@given(rows, st.sampled_from([1, 7, 1000]), st.sampled_from([1, 5, 1000]), st.booleans())
 @settings(max_examples=150, deadline=None)
-def test_equals_everything_remembered(items, batch, restart):
+def test_equals_everything_remembered(items, batch, stretch, restart):
     generation = module.GENERATION
     module.GENERATION = 16  # so that rows leave memory
     try:
@@ -61,9 +61,14 @@ def test_equals_everything_remembered(items, batch, restart):
             series = np.array([one for one, _, _ in part], np.int32)
             times = np.array([time for _, time, _ in part], np.int64)
             values = np.array([value for _, _, value in part])
-            got += product.judge(times, series, values).tolist()
-            for one in part:
-                journal.judge(*one)
+            verdict, ask = product.remember(times, series, values)
+            for cut in range(0, len(part), stretch):  # the journal learns of a stretch before it is asked of the next
+                here = slice(cut, cut + stretch)
+                asked = ask[(ask >= cut) & (ask < cut + stretch)] - np.int32(cut)
+                product.ask_journal(asked, times[here], series[here], values[here], verdict[here])
+                for one in part[here]:
+                    journal.judge(*one)
+            got += verdict.tolist()
             if restart:
                 snapshot = product.snapshot()
                 product = fresh(journal)

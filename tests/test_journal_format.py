@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinks.journal_format import ROW, SCHEMA, decode, encode, encode_plain
+from sinks.journal_format import ROW, SMALL, decode, encode, encode_parts
 
+SCHEMA = pa.schema([(name, pa.from_numpy_dtype(ROW[name])) for name in ROW.names])  # of earlier versions
 NS = st.integers(-(2**62), 2**62)
 number = st.one_of(
     st.integers(0, 50),
@@ -37,7 +38,8 @@ def test_streams_one_after_another_come_back_to_the_bit(parts):
     flushes = [columns(rows) for rows in parts]
     data = b"".join(encode(one) for one in flushes)
     same(decode(data), {name: np.concatenate([one[name] for one in flushes]) for name in ROW.names})
-    same(decode(b"".join(encode_plain(one) for one in flushes)), columns([one for rows in parts for one in rows]))
+    data = b"".join(b"".join(encode_parts(one, SMALL)) for one in flushes)
+    same(decode(data), columns([one for rows in parts for one in rows]))
 
 
 @pytest.mark.parametrize("span", [255, 256, 65_535, 65_536, 2**32 - 1, 2**32])

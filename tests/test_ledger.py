@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,6 +51,12 @@ def test_rows_leave_with_the_tick_that_closes_the_count():
     ledger = Ledger()
     ledger.add(np.array([0, 0, -1], np.int32), np.array([5, HOUR_NS, 7]), np.array([COUNTED, LATE, DEAD], np.uint8),
                np.zeros(3, np.uint8))  # fmt: skip
+    with pytest.raises(ValueError, match="series -2, allowed -1 and above; class 4"):
+        ledger.add(
+            np.array([3, -2], np.int32), np.zeros(2, np.int64), np.full(2, DEAD, np.uint8), np.zeros(2, np.uint8)
+        )
+    with pytest.raises(ValueError, match="columns of 1, 2, 1 and 1 rows"):
+        ledger.add(np.zeros(1, np.int32), np.zeros(2, np.int64), np.zeros(1, np.uint8), np.zeros(1, np.uint8))
     rows = ledger.take(as_of=42)
     assert rows.as_of == 42
     assert rows.series.tolist() == [-1, 0, 0]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from andon.errors import DataFolderError
-from andon.slots import CELL, KEEP, SlotFiles
+from andon.slots import AT_ONCE, CELL, KEEP, SlotFiles
 
 
 def snapshot(slots: SlotFiles, *contents: bytes, also=()):
@@ -69,6 +69,21 @@ def test_a_cell_holds_a_pane_of_a_block_and_no_more(tmp_path):
     assert slots.get(slots.put(data)) == data.tobytes()
     with pytest.raises(ValueError, match="73729 bytes for a cell of 73728"):
         slots.put(bytes(CELL + 1))
+
+
+@pytest.mark.parametrize("begins_early", [True, False], ids=["sync_file_range", "a system without it"])
+def test_any_number_of_blocks_comes_back_in_its_order(tmp_path, begins_early):
+    slots = SlotFiles(tmp_path)
+    if not begins_early:
+        slots._sync_file_range = None
+    blocks = [bytes([at % 251]) * (at * 97 % CELL) for at in range(2 * AT_ONCE + 3)]
+    cells = slots.put_all(iter(blocks))
+    slots.commit(cell[0] for cell in cells)
+    assert [(length, digest) for _, length, digest in cells] == [
+        (len(block), hashlib.sha256(block).digest()) for block in blocks
+    ]
+    assert [SlotFiles(tmp_path).get(cell) for cell in cells] == blocks
+    assert slots.put_all([]) == []
 
 
 def test_files_of_the_layout_before_are_read_and_go_when_nothing_names_them(tmp_path):

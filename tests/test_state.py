@@ -109,3 +109,22 @@ def test_a_run_that_some_snapshots_lack_is_written_again(tmp_path):
         files.write({"b": bytes([epoch]) * 5_000}, {})
     root = files.write({"a": bytes(5_000)}, {})
     assert StateFiles(SlotFiles(tmp_path)).read(root, {}) == {"a": bytes(5_000)}
+
+
+def test_after_a_disk_that_was_full_the_next_snapshot_is_whole(tmp_path, monkeypatch):
+    files, part = StateFiles(SlotFiles(tmp_path)), Numbers()
+    part.note(0, 7)
+    files.write({"a": bytes(5_000)}, {"numbers": part})
+    part.note(1, 8)
+
+    def full(*_args: object) -> int:
+        raise OSError(28, "no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("andon.slots.os.pwrite", full)
+        with pytest.raises(OSError, match="no space"):
+            files.write({"a": b"a" * 5_000}, {"numbers": part})
+    root = files.write({"a": b"a" * 5_000}, {"numbers": part})
+    restored = Numbers()
+    assert StateFiles(SlotFiles(tmp_path)).read(root, {"numbers": restored}) == {"a": b"a" * 5_000}
+    assert restored.kept == {0: 7, 1: 8}

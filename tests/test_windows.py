@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from andon import arena
-from operators.window_kernel import CHUNK, PANE, SERIES
+from operators.window_kernel import CHUNK, PANE, SERIES, survey
 from operators.window_points import POINTS
 from operators.window_state import SERIES_1
 from operators.windows import WindowOperator, WindowSpec, window_of_points
@@ -113,6 +113,16 @@ def test_equals_the_naive_twin(events):
 def test_any_split_and_restart_gives_the_same_bits(events, cuts, whole):
     """whole: state as one snapshot, else only the blocks that changed since the one before."""
     assert run(events) == run(events, cuts, whole=whole)
+
+
+@given(st.lists(st.tuples(st.integers(-3, 9), st.integers(-5, 5), st.booleans(), st.booleans()), min_size=1))
+def test_a_survey_says_what_the_columns_say(rows):
+    series, time_ns, use, scored = (np.array(column) for column in zip(*rows, strict=True))
+    score, received_ns = np.where(scored, 1.0, np.nan), time_ns * 7
+    newest = max([0, *(at for _, at, used, _ in rows if used)])
+    columns = (time_ns, series.astype(np.int32), use, score, received_ns)
+    extremes = (series.min(), series.max(), received_ns.min(), received_ns.max())
+    assert survey(*columns) == (*extremes, newest, scored.any())
 
 
 def test_std_survives_a_large_operating_level():

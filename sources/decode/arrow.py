@@ -16,6 +16,7 @@ from andon.series import SeriesDictionary
 from sources.decode.arrow_guard import harmless
 from sources.decode.arrow_names import NameTable
 from sources.decode.arrow_run import Chunk, Layers, Run, codes, numbers, whole
+from sources.decode.arrow_same import Forms
 from sources.decode.arrow_schema import ArrowLayout, read_schema
 from sources.decode.columns import RowJudge, WireRows
 from sources.decode.layout import STRING
@@ -38,7 +39,7 @@ class _Known(NamedTuple):
 class ArrowDecoder:
     """Decodes Arrow IPC streams of one shard. No state but the dictionary of series ids.
 
-    Cost: 20 us a message in pyarrow; 0.07 us a row in messages of 1,024, measured on a busy machine.
+    Cost: 5 us a message that begins like one before and 0.02 us a row; of another message, in pyarrow, 60 us and more.
     """
 
     def __init__(self, dictionary: SeriesDictionary, plant: PlantModel, shard: int) -> None:
@@ -50,18 +51,22 @@ class ArrowDecoder:
         self._units_of = np.array([self._unit_ids[unit] for unit in units], np.int32)
         self._layouts: list[tuple[pa.Schema, ArrowLayout | Reason]] = []
         self._known: list[_Known] = []
+        self._forms = Forms()
         self._run: Run | None = None
         self._parts: list[tuple[WireRows, Run | None]] = []
 
     def decode(self, messages: Messages) -> Decoded:
         """Rows in the order of the log."""
         self._run, self._parts = None, []
-        text, begin = address(np.frombuffer(messages.text, np.uint8)), 0
+        view, begin = np.frombuffer(messages.text, np.uint8), 0
+        text = address(view)
         for at, end in enumerate(messages.ends.tolist()):
             if end - begin > self._max_bytes:
                 self._refuse(Reason.too_large, at)
             elif not harmless(text + begin, text + end):
                 self._refuse(Reason.garbled, at)
+            elif (found := self._forms.read(at, view, begin, end)) is not None:
+                self._add(found)
             else:
                 self._take(at, messages.raw(begin, end))
             begin = end + 1
@@ -77,7 +82,9 @@ class ArrowDecoder:
                 found.append(messages.body(int(rows.message[row])) if run is None else run.as_json(row))
             return found
 
-        return self._judge.decoded(WireRows.joined([rows for rows, _ in parts]), messages, raw)
+        decoded = self._judge.decoded(WireRows.joined([rows for rows, _ in parts]), messages, raw)
+        self._parts = []  # they are views of the messages
+        return decoded
 
     def snapshot(self) -> tuple[Any, ...]:
         """Nothing is kept."""
@@ -99,6 +106,9 @@ class ArrowDecoder:
         if isinstance(found, Reason):
             self._refuse(found, at)
             return
+        self._add(found)
+
+    def _add(self, found: list[tuple[Layers, Chunk]]) -> None:
         for layers, chunk in found:
             if self._run is None or self._run.layers is not layers:
                 self._close()
@@ -132,10 +142,14 @@ class ArrowDecoder:
         if isinstance(layout, Reason):
             return layout
         line = 0
+        first: pa.RecordBatch | None = None
         for batch in reader:
             batch.validate(full=True)
             found.append(self._chunk(layout, batch, at, line))
             line += len(batch)
+            first = batch if first is None else first
+        if first is not None:
+            self._forms.learn(body, first, *found[0])
         return found
 
     def _layout(self, schema: pa.Schema) -> ArrowLayout | Reason:

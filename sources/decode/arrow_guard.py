@@ -13,8 +13,8 @@ from numba import njit
 
 from sources.decode.memory import byte_at, int32_at, int64_at
 
-_DICTIONARY, _RECORDS = 2, 3  # header types
-_HEADER_TYPE, _HEADER, _BODY_LENGTH = 1, 2, 3  # fields of Message
+DICTIONARY, RECORDS = 2, 3  # header types
+HEADER_TYPE, HEADER, BODY_LENGTH = 1, 2, 3  # fields of Message
 _DATA = 1  # of DictionaryBatch: its RecordBatch
 _LENGTH, _COMPRESSION = 0, 3  # of RecordBatch
 
@@ -31,17 +31,17 @@ def harmless(begin: int, end: int) -> bool:
         if size < 8 or size > end - i:
             return False
         message, stop = i + int32_at(i), i + size
-        kind = _field(message, _HEADER_TYPE, i, stop)
-        if kind > 0 and byte_at(kind) in (_DICTIONARY, _RECORDS):
-            table = _follow(_field(message, _HEADER, i, stop), i, stop)
-            if byte_at(kind) == _DICTIONARY:
-                table = _follow(_field(table, _DATA, i, stop), i, stop)
-            rows = _field(table, _LENGTH, i, stop)
-            if table < 0 or _field(table, _COMPRESSION, i, stop) != 0 or rows < 0 or rows + 8 > stop:
+        kind = field_at(message, HEADER_TYPE, i, stop)
+        if kind > 0 and byte_at(kind) in (DICTIONARY, RECORDS):
+            table = follow(field_at(message, HEADER, i, stop), i, stop)
+            if byte_at(kind) == DICTIONARY:
+                table = follow(field_at(table, _DATA, i, stop), i, stop)
+            rows = field_at(table, _LENGTH, i, stop)
+            if table < 0 or field_at(table, _COMPRESSION, i, stop) != 0 or rows < 0 or rows + 8 > stop:
                 return False
             if rows > 0 and not 0 <= int64_at(rows) < end - begin:
                 return False
-        body = _field(message, _BODY_LENGTH, i, stop)
+        body = field_at(message, BODY_LENGTH, i, stop)
         if body < 0 or body + 8 > stop or (body > 0 and not 0 <= int64_at(body) <= end - stop):
             return False
         i = stop + (int64_at(body) if body > 0 else 0)
@@ -49,7 +49,7 @@ def harmless(begin: int, end: int) -> bool:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _field(table: int, number: int, begin: int, end: int) -> Any:
+def field_at(table: int, number: int, begin: int, end: int) -> Any:
     """Address of a field of a flatbuffer's table, 0 where it is left out, -1 where the table is not within the text."""
     if table < begin or table + 4 > end:
         return -1
@@ -68,7 +68,7 @@ def _field(table: int, number: int, begin: int, end: int) -> Any:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _follow(reference: int, begin: int, end: int) -> Any:
+def follow(reference: int, begin: int, end: int) -> Any:
     """Address of what the offset at `reference` points to, -1 for none within the text."""
     if reference <= 0:
         return -1

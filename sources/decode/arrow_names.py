@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from andon.readings import I32, I64, Reason
+from andon.readings import I64, Reason
+from sources.decode.arrow_rows import UNSEEN, Names
 
-_UNSEEN = -9  # of a pair of names that no row had so far
 _MOST_PAIRS = 1 << 20  # in a table: 4 MB
 
 
@@ -18,29 +18,32 @@ class NameTable:
     def __init__(self, assets: list[str | None], tags: list[str | None] | None, place: Callable[..., int]) -> None:
         self._assets, self._tags, self._place = assets, tags, place
         count = len(assets) * (1 if tags is None else len(tags))
-        self._table = np.full(count, _UNSEEN, np.int32) if count <= _MOST_PAIRS else None
+        self._table = np.full(count, UNSEEN, np.int32) if count <= _MOST_PAIRS else None
 
-    def places(self, assets: I64, tags: I64 | None) -> I32:
-        """int32[n]: the place, or minus the Reason why there is none. Codes are within their dictionaries."""
-        pairs = assets if tags is None or self._tags is None else assets * len(self._tags) + tags
-        if self._table is None:
-            found, inverse = np.unique(pairs, return_inverse=True)
-            return np.array([self._look_up(pair) for pair in found.tolist()], np.int32)[inverse]
-        places: I32 = self._table[pairs]
-        fresh = pairs[places == _UNSEEN]
-        if len(fresh):
-            for pair in np.unique(fresh).tolist():
-                self._table[pair] = self._look_up(pair)
-            places = self._table[pairs]
-        return places
+    def coded(self, assets: I64, tags: I64) -> Names:
+        """Codes of rows and the table that they are looked up in; tags is empty where assets are whole paths."""
+        width = 1 if self._tags is None else len(self._tags)
+        if self._table is not None:
+            return Names(assets, tags, len(self._assets), width, self._table)
+        self._check(assets, self._assets)
+        self._check(tags, self._tags)
+        pairs = np.where((assets < 0) | (tags < 0), -1, assets * width + tags) if len(tags) else assets
+        found, own = np.unique(pairs, return_inverse=True)  # the codes of these rows only
+        nulls = int(len(found) > 0 and found[0] < 0)
+        table = np.array([self._look_up(pair) for pair in found[nulls:].tolist()], np.int32)
+        return Names(own.astype(np.int64) - nulls, tags[:0], len(table), 1, table)
 
-    def check(self, assets: I64, tags: I64 | None) -> None:
-        """IndexError when a code is outside of its dictionary; -1 is a null."""
-        for found, names in ((assets, self._assets), (tags, self._tags)):
-            if found is None or names is None or not len(found):
-                continue
-            if not -1 <= int(found.min()) <= int(found.max()) < len(names):
-                raise IndexError(int(found.max()))
+    def learn(self, coded: Names) -> None:
+        """Look up all pairs of the rows that the table does not have. Codes are within their dictionaries."""
+        named = coded.asset >= 0 if not len(coded.tag) else (coded.asset >= 0) & (coded.tag >= 0)
+        pairs = coded.asset[named] * coded.tags + (coded.tag[named] if len(coded.tag) else 0)
+        for pair in np.unique(pairs[coded.table[pairs] == UNSEEN]).tolist():
+            coded.table[pair] = self._look_up(pair)
+
+    @staticmethod
+    def _check(found: I64, names: list[str | None] | None) -> None:
+        if len(found) and names is not None and not -1 <= int(found.min()) <= int(found.max()) < len(names):
+            raise IndexError(int(found.max()))
 
     def names(self, asset: int, tag: int) -> tuple[str | None, str | None]:
         """Asset and tag of a row."""

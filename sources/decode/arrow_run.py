@@ -13,14 +13,16 @@ from andon.readings import I32, I64, NS_PER_MS, Reason, Status
 from andon.series import SeriesDictionary
 from sources.decode import stamps
 from sources.decode.arrow_names import NameTable
+from sources.decode.arrow_rows import NEW_NAMES, OUTSIDE, OWN_UNIT, Chunks, Stamps, Units, settle
 from sources.decode.arrow_schema import ArrowLayout
-from sources.decode.columns import UNREADABLE, WireRows
-from sources.decode.layout import FALSE, NULL, OK, STRING, TRUE
+from sources.decode.columns import WireRows
+from sources.decode.layout import NULL, OK, STRING, TRUE
 
 _NO_CODE = -1  # of a null
 _GOOD_Q = 192
 _STATUS = np.where(np.arange(256) >= _GOOD_Q, Status.GOOD, np.where(np.arange(256) >= 64, 1, 2)).astype(np.uint8)
 _MOST_Q = 0xFFFF_FFFF
+_OTHER_UNIT = -2  # of no declared series
 
 
 class Chunk(NamedTuple):
@@ -84,47 +86,25 @@ class Run:
 
     def rows(self) -> WireRows:
         """All rows; IndexError when a code is outside of its dictionary."""
-        layout, chunks = self.layers.layout, self.chunks
-        sizes = [len(chunk.ts) for chunk in chunks]
-        ts = _joined([chunk.ts for chunk in chunks], np.int64)
-        place, verdict = self._places()
-        value, kind = self._values(place)
-        first, end = (ms * NS_PER_MS // layout.tick_ns for ms in (stamps.FIRST_MS, stamps.END_MS))
-        time_ns = ts * layout.tick_ns
-        outside = (ts < first) | (ts >= end)
-        if outside.any():
-            time_ns[outside] = UNREADABLE
-        self._check_units(place, verdict)
-        status = self._status(place, verdict)
-        message = np.repeat(np.array([chunk.message for chunk in chunks], np.int32), sizes)
-        line = np.concatenate([np.arange(chunk.first_line, chunk.first_line + len(chunk.ts)) for chunk in chunks])
-        return WireRows(place, time_ns, value, kind, verdict, status, message, line.astype(np.int32))
-
-    def _places(self) -> tuple[I32, NDArray[np.uint8]]:
-        names, chunks = self.layers.names, self.chunks
+        layout, chunks, names = self.layers.layout, self.chunks, self.layers.names
         asset = _joined([chunk.asset for chunk in chunks], np.int64)
-        tag = None if chunks[0].tag is None else _joined([c.tag for c in chunks if c.tag is not None], np.int64)
-        names.check(asset, tag)
-        unnamed = asset < 0 if tag is None else (asset < 0) | (tag < 0)
-        if unnamed.any():
-            asset = np.where(unnamed, 0, asset)
-            tag = None if tag is None else np.where(unnamed, 0, tag)
-        found = names.places(asset, tag) if not unnamed.all() else np.zeros(len(asset), np.int32)
-        found[unnamed] = -Reason.wrong_type
-        return np.maximum(found, -1), np.where(found < 0, -found, OK).astype(np.uint8)
-
-    def _values(self, place: I32) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
-        kind = self.layers.layout.kind
-        value = _joined([chunk.value for chunk in self.chunks], np.float64)
-        kinds = np.full(len(value), kind, np.uint8)
-        if kind == TRUE:
-            kinds[value == 0.0] = FALSE
-        if kind == STRING:
-            value = self._states(value.astype(np.int64), place)
-        missing = np.isnan(value)
-        if missing.any():
-            kinds[missing] = NULL
-        return value, kinds
+        tag = _joined([chunk.tag for chunk in chunks if chunk.tag is not None], np.int64)
+        value = _joined([chunk.value for chunk in chunks], np.float64)
+        first, end = (ms * NS_PER_MS // layout.tick_ns for ms in (stamps.FIRST_MS, stamps.END_MS))
+        given = Stamps(_joined([chunk.ts for chunk in chunks], np.int64), layout.tick_ns, first, end)
+        place = Chunks(*np.array([(len(one.ts), one.message, one.first_line) for one in chunks], np.int64).T.copy())
+        rows, units, coded = WireRows.empty(len(asset)), self._units(), names.coded(asset, tag)
+        state = settle(coded, given, units, value, layout.kind, place, rows)
+        if state == NEW_NAMES:
+            names.learn(coded)
+            state = settle(coded, given, units, value, layout.kind, place, rows)
+        if state == OUTSIDE:
+            raise IndexError("code outside of its dictionary")
+        if layout.kind == STRING:
+            rows.value[:] = self._states(value.astype(np.int64), rows.place)
+            rows.kind[np.isnan(rows.value)] = NULL
+        rows.status[:] = self._status(rows.place, rows.verdict)
+        return rows
 
     def _states(self, code: I64, place: I32) -> NDArray[np.float64]:
         """Numbers of states by name: NaN for null, -1 for a name that the series does not have."""
@@ -138,20 +118,13 @@ class Run:
             numbers.append(np.nan if name is None else states.index(name) if name in states else -1)
         return np.array(numbers, np.float64)[inverse.reshape(-1)]
 
-    def _check_units(self, place: I32, verdict: NDArray[np.uint8]) -> None:
-        layout, own = self.layers.layout, self._units_of[place]
-        given: Any = None
-        if layout.unit_column >= 0:
-            code = _joined([chunk.unit for chunk in self.chunks if chunk.unit is not None], np.int64)
-            if len(code) and not _NO_CODE <= code.min() <= code.max() < len(self.layers.units):
-                raise IndexError(code.max())
-            ids = [None if unit is None else self._unit_ids.get(unit, -2) for unit in self.layers.units]
-            given = np.array([*(-3 if one is None else one for one in ids), -3], np.int32)[code]  # the last is null's
-            given = np.where(given == -3, own, given)
-        elif layout.unit is not None:
-            given = self._unit_ids.get(layout.unit, -2)
-        if given is not None:
-            verdict[(given != own) & (place >= 0)] = Reason.unit_mismatch
+    def _units(self) -> Units:
+        layout, last = self.layers.layout, OWN_UNIT
+        if layout.unit_column < 0 and layout.unit is not None:
+            last = self._unit_ids.get(layout.unit, _OTHER_UNIT)
+        ids = [OWN_UNIT if unit is None else self._unit_ids.get(unit, _OTHER_UNIT) for unit in self.layers.units]
+        code = _joined([chunk.unit for chunk in self.chunks if chunk.unit is not None], np.int64)
+        return Units(code, np.array([*ids, last], np.int32), self._units_of)
 
     def _status(self, place: I32, verdict: NDArray[np.uint8]) -> NDArray[np.uint8]:
         if self.layers.layout.quality < 0:
@@ -200,6 +173,6 @@ def _json_stamp(ts: int, tick_ns: int) -> int | str:
 
 
 def _joined(parts: list[NDArray[Any]], kind: type[np.generic]) -> NDArray[Any]:
-    if len(parts) == 1:
-        return parts[0].astype(kind)
+    if len(parts) < 2:
+        return parts[0].astype(kind) if parts else np.empty(0, kind)
     return np.concatenate(parts, dtype=kind, casting="unsafe")

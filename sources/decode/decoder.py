@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from prometheus_client import Counter
 
 from andon.plant import PlantModel
-from andon.readings import NS_PER_MS, NS_PER_S, Block, DeadLetters, Decoded, Event, Message, Messages, Readings, Tick
+from andon.readings import (
+    I32,
+    NS_PER_MS,
+    NS_PER_S,
+    Block,
+    DeadLetters,
+    Decoded,
+    Event,
+    Message,
+    Messages,
+    Readings,
+    Tick,
+)
 from andon.series import SeriesDictionary
-from sources.decode.block import SAMPLES, Wave, give_ids
+from sources.decode.block import Wave, give_ids
+from sources.decode.dead import dead_letters, survey
 from sources.decode.framing import read_messages
-from sources.decode.layout import BLOCK, MISSING_FIELD, OK, SLOW, TICK
+from sources.decode.layout import BLOCK, OK, SLOW, TICK
 from sources.decode.learning import Templates
 from sources.decode.lookup import Lookup
 from sources.decode.memory import address
-from sources.decode.output import Scratch
+from sources.decode.output import GoodRows, Scratch
 from sources.decode.settle import BLOCK_ROWS, Job
 from sources.decode.slow import SlowRow, read_row
 from sources.decode.table import SeriesTable
@@ -28,7 +41,7 @@ from sources.decode.template import FOUND
 ROWS = Counter("andon_decoded_rows_total", "Rows decoded, by path", ["shard", "path"])
 _NO_DEAD = DeadLetters.empty()
 _SINCE = re.compile(rb'"since"\s*:\s*(\d{1,12})\s*[,}]')  # of a tick, ms
-Columns = tuple[NDArray[Any], ...]
+_SPARE, _FADE = 1.1, 0.99  # room for good rows, in those that earlier calls had a byte; how these are forgotten
 Records = NDArray[np.void]  # of layout.ROW
 
 
@@ -51,7 +64,9 @@ class JsonDecoder:
         self._max_bytes = plant.config.sources.max_message_bytes
         self._lookup, self._templates = Lookup(self._table.addresses), Templates()
         self._found = np.zeros(BLOCK_ROWS, FOUND)
+        self._found_at = address(self._found)
         self._scratch = Scratch(1024)
+        self._rows_a_byte = 0.0  # of a call's text, when messages have several
         self._counters = [ROWS.labels(shard, path) for path in ("template", "general", "slow")]
         self.rows_template = self.rows_general = self.rows_slow = 0
 
@@ -60,62 +75,69 @@ class JsonDecoder:
         if not messages:
             return Decoded(Readings.empty())
         bodies = Messages.of(messages)
-        good, other, slow, unseen, by_template = self._read(bodies)
-        scratch = self._scratch
-        columns: Columns = tuple(
-            column[:good]
-            for column in (
-                scratch.time_ns, scratch.place, scratch.value, scratch.status, scratch.offset, scratch.received_ns,
-            )
-        )  # fmt: skip
-        records, slow_rows = scratch.others[:other], 0
+        readings, other, slow, unseen, by_template = self._read(bodies)
+        good, slow_rows, dead, dead_bytes = len(readings), 0, 0, 0
+        place, records = self._scratch.place[:good], self._scratch.others[:other]
         found: Sequence[Event] = ()
         waves: Sequence[Wave] = ()
-        if slow or (other and _find_samples(records, bodies)):
-            slow = 1
-            columns, records, found, waves, slow_rows = self._read_slow(columns, records, bodies)
+        if other:
+            dead, dead_bytes, left = _survey(records, bodies, seen=False)
+            slow |= left
+        if slow:
+            readings, place, records, found, waves, slow_rows = self._read_slow(readings, place, records, bodies)
+            dead, dead_bytes, _ = _survey(records, bodies, seen=True)
         if unseen or slow:
-            places = np.insert(columns[1], records["at_row"], records["place"]) if other else columns[1]
+            places = np.insert(place, records["at_row"], records["place"]) if other else place
             at = np.flatnonzero(records["verdict"] == BLOCK)
             give_ids(self.dictionary, places, (at + records["at_row"][at]).tolist())  # in the order of the log
+            readings = replace(readings, series=self.dictionary.declared_ids[place])
         self._count(by_template, good + other - by_template - slow_rows, slow_rows)
-        time_ns, place, value, status, offset, received_ns = (column.copy() for column in columns)
-        readings = Readings(time_ns, self.dictionary.declared_ids[place], value, status, offset, received_ns)
         if not len(records):
             return Decoded(readings, dead=_NO_DEAD, rows_in=len(readings))
-        ticks, dead = self._ticks(records, bodies), self._dead(records, bodies)
+        ticks = self._ticks(records, bodies) if dead < len(records) else []
+        letters = dead_letters(records, dead, dead_bytes, bodies, self.dictionary.declared_ids) if dead else _NO_DEAD
         blocks = self._blocks(records, waves) if waves else []
-        return Decoded(readings, found, ticks, dead, len(readings) + len(dead), blocks)
+        return Decoded(readings, found, ticks, letters, len(readings) + dead, blocks)
 
-    def _read(self, messages: Messages) -> tuple[int, int, int, int, int]:
-        """Let the kernel read all messages into the scratch; returns good, other, slow, unseen, good by template."""
-        text = np.frombuffer(messages.text, np.uint8)
-        capacity = int(messages.ends[-1]) // 2 + len(messages) + 1
-        if self._scratch.capacity < capacity:
-            self._scratch = Scratch(capacity * 3 // 2)  # batches differ a little in size
+    def _read(self, messages: Messages) -> tuple[Readings, int, int, int, int]:
+        """Let the kernel read all messages; returns good rows, other, slow, unseen, good by template."""
+        text, count = np.frombuffer(messages.text, np.uint8), len(messages)
+        most = int(messages.ends[-1]) // 2 + count + 1
+        if self._scratch.capacity < most:
+            self._scratch = Scratch(most * 3 // 2)  # batches differ a little in size
         offsets, received_ns = (
             np.ascontiguousarray(part, np.int64) for part in (messages.offset, messages.received_ns)
         )
         begin = address(text)
         job = Job(
             begin, begin + len(text), address(offsets), address(received_ns), self._future_ns, self._max_bytes,
-            self._templates.programs, len(self._templates), self._templates.hits, address(self._found),
+            self._templates.programs, len(self._templates), self._templates.hits, self._found_at,
         )  # fmt: skip
-        read_messages(
-            messages.ends, job, self._table.addresses, self._lookup.addresses,
-            self._scratch.output(self.dictionary.declared_ids),
-        )  # fmt: skip
-        good, other, slow, unseen, by_template, _, _, message, start, end = self._scratch.counts[0].item()
+        capacity = max(count, int(len(text) * self._rows_a_byte))
+        while True:
+            rows = GoodRows(capacity)
+            read_messages(
+                messages.ends, job, self._table.addresses, self._lookup.addresses,
+                self._scratch.output(self.dictionary.declared_ids, rows),
+            )  # fmt: skip
+            good, other, slow, unseen, by_template, _, _, message, start, end = self._scratch.counts[0].item()
+            if good <= capacity:
+                break
+            capacity = good  # reading again is dear, but seldom
+        if good > count or self._rows_a_byte:
+            self._rows_a_byte = max(_SPARE * good / len(text), _FADE * self._rows_a_byte)
         if good > by_template and self._templates.missed(good - by_template):
             first = int(messages.ends[message - 1]) + 1 if message else 0
             self._templates.learn(messages.raw(first + start, first + end))
-        return good, other, slow, unseen, by_template
+        return rows.readings(good), other, slow, unseen, by_template
 
     def _read_slow(
-        self, columns: Columns, records: Records, bodies: Messages
-    ) -> tuple[Columns, Records, list[Event], list[Wave], int]:
-        """Let Python read the rows that the kernel left; readings among them move from the records to the columns."""
-        _find_samples(records, bodies)
+        self, readings: Readings, place: I32, records: Records, bodies: Messages
+    ) -> tuple[Readings, I32, Records, list[Event], list[Wave], int]:
+        """Let Python read the rows that the kernel left; readings among them move from the records to the columns.
+
+        place: int32, of the readings' series; their ids are given later.
+        """
         left = np.flatnonzero(records["verdict"] == SLOW)
         found: dict[int, SlowRow] = {}
         for r, raw in zip(left.tolist(), _raw(records[left], bodies), strict=True):
@@ -126,10 +148,13 @@ class JsonDecoder:
             records["status"][r] = one.status
         good = records["verdict"] == OK
         more = records[good]
-        fields = ("time_ns", "place", "value", "status", "offset", "received_ns")
-        columns = tuple(
-            np.insert(column, more["at_row"], more[name]) for column, name in zip(columns, fields, strict=True)
-        )
+        at = more["at_row"]
+        place = np.insert(place, at, more["place"])
+        readings = Readings(
+            np.insert(readings.time_ns, at, more["time_ns"]), place, np.insert(readings.value, at, more["value"]),
+            np.insert(readings.status, at, more["status"]), np.insert(readings.offset, at, more["offset"]),
+            np.insert(readings.received_ns, at, more["received_ns"]),
+        )  # fmt: skip
         records["at_row"] += np.cumsum(good) - good
         events = [
             Event(
@@ -140,7 +165,7 @@ class JsonDecoder:
             if one.event is not None and one.reason is None
         ]  # fmt: skip
         waves = [one.wave for one in found.values() if one.wave is not None and one.reason is None]
-        return columns, records[~good], events, waves, len(left)
+        return readings, place, records[~good], events, waves, len(left)
 
     def _blocks(self, records: Records, waves: Sequence[Wave]) -> list[Block]:
         ids = self.dictionary.declared_ids
@@ -155,22 +180,14 @@ class JsonDecoder:
     def _ticks(self, records: Records, bodies: Messages) -> list[Tick]:
         """A tick from the future of its log moves time to its receive time: nobody can move it further than that."""
         ticks = []
-        for one in records[records["verdict"] == TICK]:  # one a second: as columns it would cost ten times as much
-            since = _SINCE.search(_raw(one.reshape(1), bodies)[0])
-            at_ns, latest_ns = int(one["time_ns"]), int(one["received_ns"])
+        for row in np.flatnonzero(records["verdict"] == TICK).tolist():  # few: columns would cost more
+            at_ns, _, start, end, offset, latest_ns, message, _, _, at_row, *_ = records[row].item()
+            first = int(bodies.ends[message - 1]) + 1 if message else 0
+            since = _SINCE.search(bodies.raw(first + start, first + end))
             at_ns = latest_ns if at_ns > latest_ns + self._future_ns else at_ns
             since_ns = None if since is None else int(since[1]) * NS_PER_MS
-            ticks.append(Tick(at_ns, int(one["offset"]), int(one["at_row"]), since_ns))
+            ticks.append(Tick(at_ns, offset, at_row, since_ns))
         return ticks
-
-    def _dead(self, records: Records, bodies: Messages) -> DeadLetters:
-        dead = records[records["verdict"] < SLOW]
-        if not len(dead):
-            return _NO_DEAD
-        return DeadLetters(
-            dead["offset"].copy(), dead["line"].copy(), dead["received_ns"].copy(), dead["verdict"].copy(),
-            self.dictionary.declared_ids[dead["place"]], _raw(dead, bodies),
-        )  # fmt: skip
 
     def _count(self, template: int, general: int, slow: int) -> None:
         self.rows_template += template
@@ -181,14 +198,10 @@ class JsonDecoder:
                 counter.inc(rows)
 
 
-def _find_samples(records: Records, messages: Messages) -> bool:
-    """Leave to Python the rows that lack a value, and may be waveforms; whether there are any."""
-    lacking = np.flatnonzero(records["verdict"] == MISSING_FIELD)
-    if not len(lacking):
-        return False
-    found = [row for row, raw in zip(lacking.tolist(), _raw(records[lacking], messages), strict=True) if SAMPLES in raw]
-    records["verdict"][found] = SLOW
-    return bool(found)
+def _survey(records: Records, messages: Messages, *, seen: bool) -> tuple[int, int, int]:
+    """`dead.survey` of a call's records."""
+    text = np.frombuffer(messages.text, np.uint8)
+    return survey(address(records), len(records), address(text), messages.ends, seen)
 
 
 def _raw(records: Records, messages: Messages) -> list[bytes]:

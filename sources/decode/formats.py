@@ -11,10 +11,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from andon.readings import I64, U8, DeadLetters, Decoded, Messages, Readings
+from andon.readings import I64, NS_PER_MS, U8, DeadLetters, Decoded, Messages, Readings, Tick
 from sources.decode.memory import address, byte_at
 
-_TICK = re.compile(rb'\{"ts": \d{1,15}, (?:"since": \d{1,12}, )?"event": "tick"\}')  # as the ticker writes it
+_TICK = re.compile(  # as the ticker writes it, in the years 2001 to 2200
+    rb'\{"ts": ([1-6]\d{12}), (?:"since": (0|[1-9]\d{0,11}), )?"event": "tick"\}'
+)
 _TICK_BYTES = 64  # and no longer than this
 JSON = 0  # of everything that begins like no other format
 
@@ -82,23 +84,30 @@ def _classify(text: int, ends: I64, candidates: U8, prefixes: NDArray[np.uint8],
         begin = ends[m] + 1
 
 
-def are_ticks(messages: Messages, at: NDArray[np.intp]) -> bool:
-    """Whether all these messages, at int[k], are ticks of the ticker and nothing else."""
+def read_ticks(messages: Messages, at: NDArray[np.intp], future_ns: int) -> list[Tick] | None:
+    """These messages, at int[k], where all of them are ticks of the ticker and nothing else.
+
+    A tick further than future_ns ahead of the log moves time to its receive time, as in JSON.
+    """
     if int((np.diff(messages.ends, prepend=-1)[at]).max()) > _TICK_BYTES:
-        return False
-    return all(_TICK.fullmatch(messages.body(one)) for one in at.tolist())
+        return None
+    ticks = []
+    for one in at.tolist():
+        found = _TICK.fullmatch(messages.body(one))
+        if found is None:
+            return None
+        at_ns, latest_ns = int(found[1]) * NS_PER_MS, int(messages.received_ns[one])
+        since_ns = None if found[2] is None else int(found[2]) * NS_PER_MS
+        at_ns = latest_ns if at_ns > latest_ns + future_ns else at_ns
+        ticks.append(Tick(at_ns, int(messages.offset[one]), 0, since_ns))
+    return ticks
 
 
-def with_ticks(rows: Decoded, ticks: Decoded) -> Decoded:
-    """Rows of other formats and the ticks that stood between their messages."""
-    places = np.searchsorted(rows.readings.offset, [tick.offset for tick in ticks.ticks]).tolist()
-    between = [replace(tick, at_row=place) for tick, place in zip(ticks.ticks, places, strict=True)]
-    return replace(
-        rows,
-        ticks=sorted([*rows.ticks, *between], key=lambda tick: tick.offset),
-        dead=DeadLetters.joined([rows.dead, ticks.dead]).in_log_order(),
-        rows_in=rows.rows_in + ticks.rows_in,
-    )
+def with_ticks(rows: Decoded, ticks: Sequence[Tick]) -> Decoded:
+    """Rows of other formats and the ticks, in log order, that stood between their messages."""
+    places = np.searchsorted(rows.readings.offset, [tick.offset for tick in ticks]).tolist()
+    between = [Tick(tick.time_ns, tick.offset, place, tick.since_ns) for tick, place in zip(ticks, places, strict=True)]
+    return replace(rows, ticks=sorted([*rows.ticks, *between], key=lambda tick: tick.offset))
 
 
 def joined(runs: Sequence[Decoded]) -> Decoded:

@@ -4,22 +4,30 @@ A message that is one JSON value is one row, or with an array a row for each ele
 dead letter. Anything else is lines: each line that is not blank is a row, a line that is no object a dead letter.
 
 Each row is tried by the templates first, then read by the general path. Rows found by a template wait in their block;
-it is settled before any other row is put out, so rows stay in the order of the log.
+it is settled before another good row is put out, so rows stay in the order of the log. Others may overtake them.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 from numba import njit
 
 from andon.readings import I64
 from sources.decode.fields import read_row
-from sources.decode.layout import GOOD, NOT_JSON, OTHER, PENDING, PLACE, TEMPLATE_ROWS, TOO_LARGE, VERDICT
+from sources.decode.layout import GOOD, NOT_JSON, OK, OTHER, PENDING, PLACE, TEMPLATE_ROWS, TOO_LARGE, VERDICT
 from sources.decode.lookup import Slots
-from sources.decode.memory import byte_at, int64_at, put_byte, put_int32, put_int64
+from sources.decode.memory import byte_at, int64_at, put_byte, put_int32, put_int64, word_at
+from sources.decode.numbers import HIGH_BITS
 from sources.decode.output import Output
 from sources.decode.settle import ELEMENT, ONE_LINE, WHOLE_MESSAGE, Job, match_any, pend, put_whole, set_message, settle
 from sources.decode.table import Addresses
+from sources.decode.template import expect_again
 from sources.decode.text import blank
+
+_U0, _ONES, _LINE_FEEDS = np.uint64(0), np.uint64(0x0101010101010101), np.uint64(0x0A0A0A0A0A0A0A0A)
+_MOST_AHEAD = 64  # rows that a row of the block may have to be put before
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -29,6 +37,7 @@ def read_messages(ends: I64, job: Job, table: Addresses, lookup: Slots, out: Out
     ends: int64[m], index in the job's text of the byte 0 behind each; 16 more bytes stand at the end.
     out : with room for at least sum(lengths) // 2 + m rows: a row takes 2 bytes, a blank message is a row.
     """
+    expect_again(job.templates, job.template_count)
     begin = job.text
     for m in range(ends.shape[0]):
         end = job.text + ends[m]
@@ -38,11 +47,52 @@ def read_messages(ends: I64, job: Job, table: Addresses, lookup: Slots, out: Out
         if found >= 0 and (found == end or (found + 1 == end and byte_at(found) == 10)):
             pend(m, 0, 0, end - begin, WHOLE_MESSAGE, job, table, lookup, out)
         else:
-            settle(job, table, lookup, out)
-            set_message(m, job, out)
-            _read_message(m, begin, end, job, table, lookup, out)
+            set_message(out.row, m, job)
+            if byte_at(begin) != 123 or not _read_object(m, begin, end, job, table, lookup, out):
+                settle(job, table, lookup, out)
+                _read_message(m, begin, end, job, table, lookup, out)
         begin = end + 1
     settle(job, table, lookup, out)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _read_object(m: int, begin: int, end: int, job: Job, table: Addresses, lookup: Slots, out: Output) -> Any:
+    """One message that begins as an object and is one row; False when it may be several, or is too large."""
+    if end - begin > job.max_bytes:
+        return False
+    j = read_row(begin, False, 0, int64_at(job.received_ns + 8 * m) + job.future_ns, table, out.row)
+    if j < 0 or blank(j, False) != end:
+        if not _is_one_line(begin, end):
+            return False
+        put_byte(out.row + VERDICT, NOT_JSON)
+        put_int32(out.row + PLACE, -1)
+    _put_or_overtake(0, 0, end - begin, job, table, lookup, out)
+    return True
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _put_or_overtake(
+    line: int, start: int, end: int, job: Job, table: Addresses, lookup: Slots, out: Output
+) -> None:  # fmt: skip
+    """Put out the row in out.row. A good one goes behind those of the block; others may go ahead, a few at a time."""
+    if byte_at(out.row + VERDICT) == OK or int64_at(out.counts + OTHER) % _MOST_AHEAD == 0:
+        settle(job, table, lookup, out)
+    put_whole(out.row, line, start, end, out)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _is_one_line(i: int, end: int) -> Any:
+    """Whether no byte is a line feed."""
+    while i + 8 <= end:
+        word = word_at(i) ^ _LINE_FEEDS
+        if (word - _ONES) & ~word & HIGH_BITS != _U0:
+            return False
+        i += 8
+    while i < end:
+        if byte_at(i) == 10:
+            return False
+        i += 1
+    return True
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -58,7 +108,7 @@ def _read_message(m: int, begin: int, end: int, job: Job, table: Addresses, look
     latest_ns = int64_at(job.received_ns + 8 * m) + job.future_ns
     j = read_row(i, False, 0, latest_ns, table, out.row)
     if j >= 0 and blank(j, False) == end:
-        put_whole(0, 0, end - begin, out)
+        put_whole(out.row, 0, 0, end - begin, out)
     else:
         _read_lines(m, begin, end, job, table, lookup, out)
 
@@ -81,7 +131,7 @@ def _read_array(m: int, i: int, begin: int, end: int, job: Job, table: Addresses
                 j = read_row(i, False, 1, latest_ns, table, out.row)
                 ok = j >= 0
             if ok:
-                put_whole(line, i - begin, j - begin, out)
+                put_whole(out.row, line, i - begin, j - begin, out)
         if ok:
             line += 1
             i = blank(j, False)
@@ -110,7 +160,6 @@ def _read_lines(m: int, begin: int, end: int, job: Job, table: Addresses, lookup
         by_template = last >= 0 and (last == end or byte_at(last) == 10)
         stop = last
         if not by_template:
-            settle(job, table, lookup, out)
             last = read_row(i, True, 0, latest_ns, table, out.row)
             stop = blank(last, True) if last >= 0 else i
             if last < 0 or (stop < end and byte_at(stop) != 10):
@@ -126,7 +175,7 @@ def _read_lines(m: int, begin: int, end: int, job: Job, table: Addresses, lookup
         if by_template:
             pend(m, line, first, behind, ONE_LINE, job, table, lookup, out)
         else:
-            put_whole(line, first, behind, out)
+            _put_or_overtake(line, first, behind, job, table, lookup, out)
         line += 1
         i = following
     settle(job, table, lookup, out)
@@ -144,4 +193,4 @@ def _refuse(begin: int, end: int, verdict: int, out: Output) -> None:
     """Put out a whole message as a dead letter."""
     put_byte(out.row + VERDICT, verdict)
     put_int32(out.row + PLACE, -1)
-    put_whole(0, 0, end - begin, out)
+    put_whole(out.row, 0, 0, end - begin, out)

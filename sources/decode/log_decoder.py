@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from andon.plant import PlantModel
-from andon.readings import U8, Decoded, Message, Messages, Readings
+from andon.readings import NS_PER_S, U8, Decoded, Message, Messages, Readings
 from andon.series import SeriesDictionary
 from sources.decode.arrow import PREFIX as ARROW
 from sources.decode.arrow import ArrowDecoder
-from sources.decode.decoder import JsonDecoder
-from sources.decode.formats import JSON, FirstBytes, FormatDecoder, are_ticks, joined, with_ticks
+from sources.decode.decoder import ROWS, JsonDecoder
+from sources.decode.formats import JSON, FirstBytes, FormatDecoder, joined, read_ticks, with_ticks
 from sources.decode.registered import RegisteredDecoder
 from sources.decode.sparkplug import PREFIX as SPARKPLUG
 from sources.decode.sparkplug import SparkplugDecoder
@@ -43,6 +43,8 @@ class LogDecoder:
     ) -> None:
         registered = partial(RegisteredDecoder, files=schemas)
         formats: Mapping[str, tuple[bytes, Make]] = {**FORMATS, "registered": (b"\0", registered)}
+        self._future_ns = round(plant.config.time.future_s * NS_PER_S)
+        self._ticks = ROWS.labels(shard, "general")  # where JSON counts them
         self.json = JsonDecoder(dictionary, plant, shard)
         self._others = {name: make(dictionary, plant, shard) for name, (_, make) in formats.items()}
         self._decoders: list[FormatDecoder | JsonDecoder] = [self.json, *self._others.values()]
@@ -56,10 +58,12 @@ class LogDecoder:
         formats = self._first_bytes.formats(columns)
         if not formats.any():
             return self.json.decode(columns)
-        ticks = np.flatnonzero(formats == JSON)
-        if len(ticks) and are_ticks(columns, ticks):
+        others = np.flatnonzero(formats == JSON)
+        ticks = read_ticks(columns, others, self._future_ns) if len(others) else None
+        if ticks is not None:
+            self._ticks.inc(len(ticks))
             rest = np.flatnonzero(formats)
-            return with_ticks(self._runs(columns.picked(rest), formats[rest]), self.json.decode(columns.picked(ticks)))
+            return with_ticks(self._runs(columns.picked(rest), formats[rest]), ticks)
         return self._runs(columns, formats)
 
     def _runs(self, messages: Messages, formats: U8) -> Decoded:

@@ -170,6 +170,8 @@ def address(array: NDArray[Any]) -> int:
     """Where an array's first element is. The caller keeps the array."""
     if not array.flags.c_contiguous:
         raise ValueError("an array with gaps has no use for its address")
+    if array.dtype.names is not None:  # whose fields the other way would describe one by one
+        return int(array.ctypes.data)
     return int(array.__array_interface__["data"][0])  # half the time of .ctypes.data
 
 

@@ -16,7 +16,6 @@ from sources.decode.judge import judge_value
 from sources.decode.layout import (
     CURRENT,
     END,
-    GOOD,
     LINE,
     MESSAGE,
     NOT_JSON,
@@ -26,12 +25,12 @@ from sources.decode.layout import (
     PLACE,
     REAL,
     RECEIVED,
+    ROW_BYTES,
     SAMPLE,
     SAMPLE_END,
     SAMPLE_START,
     START,
     TEMPLATE_ROWS,
-    UNSEEN,
     VERDICT,
 )  # fmt: skip
 from sources.decode.lookup import (
@@ -53,12 +52,11 @@ from sources.decode.memory import (
     int64_at,
     prefetch,
     put_byte,
-    put_float64,
     put_int32,
     put_int64,
     word_at,
 )  # fmt: skip
-from sources.decode.output import Output, put_row
+from sources.decode.output import Output, put_good, put_row
 from sources.decode.table import NUMBER, Addresses
 from sources.decode.template import (
     F_ASSET,
@@ -204,16 +202,7 @@ def _put_good(found: int, job: Job, table: Addresses, lookup: Slots, out: Output
         verdict, value, in_range = judge_value(kind, value, text, text + int64_at(found + F_TEXT_SIZE), table, place)
         if verdict != OK:
             return False
-    if int32_at(out.ids + 4 * place) < 0:
-        put_int64(out.counts + UNSEEN, 1)
-    good = int64_at(out.counts + GOOD)
-    put_int64(out.time_ns + 8 * good, time_ns)
-    put_int32(out.place + 4 * good, place)
-    put_float64(out.value + 8 * good, value)
-    put_byte(out.status + good, status if in_range else _BAD)
-    put_int64(out.offset + 8 * good, int64_at(job.offsets + 8 * message))
-    put_int64(out.received_ns + 8 * good, received_ns)
-    put_int64(out.counts + GOOD, good + 1)
+    put_good(place, time_ns, value, status if in_range else _BAD, int64_at(job.offsets + 8 * message), received_ns, out)
     put_int64(out.counts + TEMPLATE_ROWS, int64_at(out.counts + TEMPLATE_ROWS) + 1)
     return True
 
@@ -221,37 +210,35 @@ def _put_good(found: int, job: Job, table: Addresses, lookup: Slots, out: Output
 @njit(nogil=True, cache=True, error_model="numpy")
 def _read_again(found: int, job: Job, table: Addresses, out: Output) -> Any:
     """Let the general path read a found row; it ends where it was found to end, unless it is not UTF-8."""
-    mode, message = int64_at(found + F_MODE), int64_at(found + F_MESSAGE)
-    set_message(message, job, out)
+    mode, message, row = int64_at(found + F_MODE), int64_at(found + F_MESSAGE), out.row + ROW_BYTES
+    set_message(row, message, job)
     latest_ns = int64_at(job.received_ns + 8 * message) + job.future_ns
-    end = read_row(
-        int64_at(found + F_ROW), mode == ONE_LINE, 1 if mode == ELEMENT else 0, latest_ns, table, out.row
-    )  # fmt: skip
+    end = read_row(int64_at(found + F_ROW), mode == ONE_LINE, 1 if mode == ELEMENT else 0, latest_ns, table, row)
     if end != int64_at(found + F_END):
         if mode == ELEMENT:
             return False
-        put_byte(out.row + VERDICT, NOT_JSON)
-        put_int32(out.row + PLACE, -1)
-    put_whole(int64_at(found + F_LINE), int64_at(found + F_START), int64_at(found + F_STOP), out)
+        put_byte(row + VERDICT, NOT_JSON)
+        put_int32(row + PLACE, -1)
+    put_whole(row, int64_at(found + F_LINE), int64_at(found + F_START), int64_at(found + F_STOP), out)
     return True
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def set_message(message: int, job: Job, out: Output) -> None:
-    """Say which message the rows are of that `put_whole` puts out."""
-    put_int32(out.row + MESSAGE, message)
-    put_int64(out.row + OFFSET, int64_at(job.offsets + 8 * message))
-    put_int64(out.row + RECEIVED, int64_at(job.received_ns + 8 * message))
+def set_message(row: int, message: int, job: Job) -> None:
+    """Say in a record which message the rows are of that `put_whole` puts out."""
+    put_int32(row + MESSAGE, message)
+    put_int64(row + OFFSET, int64_at(job.offsets + 8 * message))
+    put_int64(row + RECEIVED, int64_at(job.received_ns + 8 * message))
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def put_whole(line: int, start: int, end: int, out: Output) -> None:
-    """Put out the row that the general path has read; a good one is a sample to learn a template from."""
-    put_int32(out.row + LINE, line)
-    put_int64(out.row + START, start)
-    put_int64(out.row + END, end)
-    if byte_at(out.row + VERDICT) == OK:
-        put_int64(out.counts + SAMPLE, int32_at(out.row + MESSAGE))
+def put_whole(row: int, line: int, start: int, end: int, out: Output) -> None:
+    """Put out the record that the general path has filled; a good one is a sample to learn a template from."""
+    put_int32(row + LINE, line)
+    put_int64(row + START, start)
+    put_int64(row + END, end)
+    if byte_at(row + VERDICT) == OK:
+        put_int64(out.counts + SAMPLE, int32_at(row + MESSAGE))
         put_int64(out.counts + SAMPLE_START, start)
         put_int64(out.counts + SAMPLE_END, end)
-    put_row(out)
+    put_row(row, out)

@@ -110,7 +110,8 @@ class Pending:
 
     def _name_states(self, rows: WireRows, record: I32) -> None:
         """Numbers for the names of states."""
-        for i in np.flatnonzero((rows.kind == STRING) & (rows.place >= 0)).tolist():
+        strings = np.flatnonzero(rows.kind == STRING)
+        for i in strings[rows.place[strings] >= 0].tolist() if len(strings) else ():
             states, text = self._dictionary.declared[rows.place[i]].states, self._metric(record[i]).string_value
             rows.value[i] = states.index(text) if text in states else _NONE
 

@@ -79,7 +79,7 @@ def settle(
     n = 0
     for p in range(births.shape[0]):
         payload, birth = payloads[p], births[p]
-        first_slot, mask, first_metric = firsts[birth], masks[birth], payload.first
+        first_slot, mask, first_metric, payload_ms = firsts[birth], masks[birth], payload.first, payload.time
         for r in range(first_metric, first_metric + payload.count):
             metric = metrics[r]
             has, e = metric.has, -1
@@ -94,13 +94,16 @@ def settle(
             verdict = entry_verdict[e] if e >= 0 else UNKNOWN_SERIES
             if verdict == IGNORED:
                 continue
-            time_ms = metric.time if has & HAS_TIME else payload.time
-            no_time = has & HAS_TIME == 0 and payload.time == -1
+            time_ms = metric.time if has & HAS_TIME else payload_ms
+            no_time = has & HAS_TIME == 0 and payload_ms == -1
             null = metric.flags & NULL_FLAG != 0
             if has & (HAS_ALIAS | HAS_NAME) == 0 or no_time or (metric.field == 0 and not null):
                 verdict, e = MISSING_FIELD, -1
             datatype = _S(metric.datatype) if has & HAS_TYPE or e < 0 else _S(entry_type[e])
-            kind, x = _value(metric.field, metric.bits, reals[r], datatype)
+            if metric.field == DOUBLE and datatype == FLOAT64:  # nearly all
+                kind, x = REAL, reals[r]
+            else:
+                kind, x = _value(metric.field, metric.bits, reals[r], datatype)
             places[n] = entry_place[e] if e >= 0 else -1
             in_range = stamps.FIRST_MS <= time_ms < stamps.END_MS
             times[n] = time_ms * 1_000_000 if in_range else UNREADABLE
