@@ -124,6 +124,15 @@ def test_the_twin_finds_the_same(log, draw):
     assert state == decoded_in(log, [])[2]
 
 
+def test_half_a_sequence_number_of_a_garbled_payload_is_no_gap():
+    stamp, topics = bytes.fromhex("08fbd0eab6b733"), ("NBIRTH/line1", "DBIRTH/line1/f1", "DDATA/line1/f1")
+    whole = [f"spBv1.0/fill/{topic}\0".encode() + stamp + bytes([0x18, seq]) for seq, topic in enumerate(topics)]
+    cut = b"spBv1.0/fill/DDATA/line1/f1\0" + stamp + b"\x18"
+    decoded, _, dead, _ = run(*whole, cut)
+    assert dead == [(4, 0, Reason.garbled, "")]
+    assert decoded.rebirths == []
+
+
 def run(*bodies):
     log = [Message(at, NOW, body) for at, body in enumerate(bodies, 1)]
     decoded, dictionary, state = decoded_in(log, [])

@@ -55,21 +55,28 @@ def parse(text: int, begins: I64, ends: I64, payloads: int, metrics: int) -> int
     """Read m payloads; returns how many metrics they have.
 
     text     : address; begins, ends: int64[m], of each payload, from there on.
-    payloads : address of PAYLOAD[m]. One that is broken anywhere has ok = 0 and no metrics.
+    payloads : address of PAYLOAD[m]. One that is broken anywhere has ok = 0, no metrics, time nor sequence number.
     metrics  : address of METRIC records, room for sum(ends - begins) // 2: a metric takes 2 bytes.
     """
     count = 0
     for m in range(begins.shape[0]):
         one = payloads + PAYLOAD_BYTES * m
         put_int64(one + _FIRST, count)
-        put_int64(one + _PAYLOAD_TIME, -1)
-        put_int64(one + _SEQ, -1)
+        _put_neither(one)
         found = _payload(text, text + begins[m], text + ends[m], one, metrics + METRIC_BYTES * count)
         put_int64(one + _OK, 1 if found >= 0 else 0)
+        if found < 0:
+            _put_neither(one)  # what was read of it may be half a number
         found = max(found, 0)
         put_int64(one + _COUNT, found)
         count += found
     return count
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _put_neither(payload: int) -> None:
+    put_int64(payload + _PAYLOAD_TIME, -1)
+    put_int64(payload + _SEQ, -1)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
