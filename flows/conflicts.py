@@ -37,6 +37,7 @@ class ConflictWatch:
             if known is None:
                 self._untold.add(one)
             self._open[one] = (first[one] if known is None else known[0], *last)
+            self._look_ns = min(self._look_ns, last[2] + QUIET_NS)  # behind the others where the clock was set back
 
     def tick(self, tick_ns: int, offset: int) -> list[ConditionChange]:
         """What began since the tick before, and what has been quiet long enough; by series."""

@@ -112,12 +112,16 @@ class ShardEngine:
         verdict, ask = self._duplicates.remember(readings.time_ns, readings.series, readings.value)
         judged = _Judged(verdict, ask, self._score(readings, verdict))
         self._touched.add(readings, judged.score, verdict)
-        for tick in decoded.ticks:
-            self._rows(decoded, judged, begin, tick.at_row)
-            dead_end = int(np.searchsorted(decoded.dead.offset, tick.offset))
+        for one in _in_log_order(decoded.ticks, decoded.events):
+            self._rows(decoded, judged, begin, one.at_row)
+            begin = one.at_row
+            if isinstance(one, Event):
+                self._context.apply(one)
+                continue
+            dead_end = int(np.searchsorted(decoded.dead.offset, one.offset))
             self._count_dead(decoded.dead, dead_begin, dead_end)
-            self._tick(tick)
-            begin, dead_begin = tick.at_row, dead_end
+            self._tick(one)
+            dead_begin = dead_end
         self._rows(decoded, judged, begin, len(readings))
         self._count_dead(decoded.dead, dead_begin, len(decoded.dead))
         return self._outputs(messages)
@@ -175,8 +179,7 @@ class ShardEngine:
         return self.plant.rules_for(spec) if (spec.asset, spec.tag) in self.plant.series else ()
 
     def _rows(self, decoded: Decoded, judged: _Judged, begin: int, end: int) -> None:
-        """Rows between two ticks, events of the same stretch first."""
-        self._events(decoded.events, begin, end)
+        """Rows between two ticks or events."""
         if begin == end:
             return
         rows, verdict, score = decoded.readings.rows(slice(begin, end)), *judged.rows(begin, end)
@@ -247,11 +250,6 @@ class ShardEngine:
             line.append(-self._last_too_old[1])
         reason = np.full(len(rows), Reason.stamp_too_old, np.uint8)
         return DeadLetters(rows.offset, np.array(line, np.int32), rows.received_ns, reason, rows.series, raw)
-
-    def _events(self, events: Sequence[Event], begin: int, end: int) -> None:
-        for event in events:
-            if begin <= event.at_row < end or (begin == end == event.at_row):
-                self._context.apply(event)
 
     def _tick(self, tick: Tick) -> None:
         """Time passed: close what is silent, publish corrections, figures and the ledger, complete delays."""
@@ -344,6 +342,7 @@ class ShardEngine:
         for name, part in self._parts().items():
             if name not in ("dictionary", "conditions") and name in parts:  # an older version has fewer
                 part.restore(parts[name])
+        self._retention.bind(len(self.dictionary) - len(self._retention.whole_from_ns))  # state of before it was kept
         self._name(self.dictionary.specs)
         for series, spec in enumerate(self.dictionary.specs):
             self._figures.bind(series, spec.asset, spec.tag)
@@ -398,6 +397,12 @@ class _Collected:
         self.dead: list[DeadLetters] = dead or []
         self.rebirths: Sequence[tuple[str, str]] = ()
         self.readings = 0
+
+
+def _in_log_order(ticks: Sequence[Tick], events: Sequence[Event]) -> Sequence[Tick | Event]:
+    if not events:
+        return ticks
+    return sorted((*ticks, *events), key=lambda one: (one.offset, one.at_row))
 
 
 def _ends(messages: Sequence[Message]) -> tuple[int, int]:

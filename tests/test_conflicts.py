@@ -41,3 +41,13 @@ def test_the_first_and_the_last_of_each_series_in_any_cut(batches):
         assert [(change.start_ns, change.peak) for change in changes] == [opened[one][0:3:2] for one in fresh]
     assert watch.snapshot() == (tuple((one, *state) for one, state in sorted(opened.items())), ())
     assert len(watch.tick(10 + QUIET_NS, 8)) == len(opened)
+
+
+def test_one_that_came_while_the_clock_was_set_back_is_not_kept_longer():
+    """Whatever is open already: as after a restart, which looks at all."""
+    watch = ConflictWatch(spec_of)
+    watch.note(batch([(0, 1, 1.0, 2000)]))
+    watch.tick(2000, 7)
+    watch.note(batch([(1, 1, 1.0, 0)]))
+    told = watch.tick(QUIET_NS, 8)
+    assert [(change.kind, change.tag) for change in told] == [("raised", "air1"), ("cleared", "air1")]

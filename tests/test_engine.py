@@ -159,6 +159,18 @@ def test_event_context_reaches_the_evidence():
     assert seen.conditions[0]["evidence"]["context"] == {"lot": "L7"}
 
 
+@pytest.mark.parametrize("cut", [1, 2, 3, 100])
+def test_evidence_names_what_was_made_when_the_limit_was_crossed(cut):
+    """Not what was made later in the same batch: an event counts from its own place in the log."""
+    rows, stamp = [], START_NS // 10**6
+    for second, lot in ((0, "L1"), (20, "L2"), (40, "L3")):
+        now = START_NS + second * S
+        event = {"ts": stamp, "asset": "cold/room", "event": "lot.started", "data": {"lot": lot}}
+        rows += [(now, orjson.dumps(event)), (now, body(now, "cold/room", "air", 9.5 if second < 40 else 4.0))]
+    raised = [one for one in run(rows, cut).conditions if one["kind"] == "raised"]
+    assert [one["evidence"]["context"] for one in raised] == [{"lot": "L2"}]
+
+
 def test_twenty_thousand_mutated_messages_crash_nothing_and_balance():
     rng = random.Random(20)
     spare = [body(START_NS, asset, tag, value, q=192) for asset, tag, values in SERIES for value in values]

@@ -140,6 +140,19 @@ def test_old_segments_go_when_their_time_has_come(tmp_path):
     assert journal.points(0, 0, 30)["time_ns"].tolist() == list(range(10, 30))
 
 
+def test_one_that_stays_among_those_that_go_is_still_read(tmp_path):
+    """The clock was wrong while the first was written: its rows are from the future."""
+    journal = Journal(tmp_path, segment_rows=10)
+    for begin in (0, 10, 20, 30):
+        rows = batch([(0, begin + at, 1.0, 0) for at in range(10)], begin)
+        rows.received_ns[:] += 10**9 if not begin else 0
+        journal.append(rows, np.zeros(10, np.int64), 0)
+        journal.flush()
+    assert journal.prune(before_ns=300) == 2
+    assert journal.points(0, 0, 40)["time_ns"].tolist() == [*range(10), *range(30, 40)]
+    assert verify(tmp_path) == []
+
+
 @pytest.mark.parametrize("fails", ["write", "rename", "manifest", "unlink"])
 def test_going_back_that_is_cut_short_can_be_tried_again(tmp_path, monkeypatch, fails):
     """A kill or a full disk at any step of `restore` loses no row."""

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sinks.journal_columns import (
@@ -31,6 +31,7 @@ value = st.one_of(
     st.floats(width=32),
     st.integers(-(10**6), 10**6).map(lambda k: k / 100),
     st.sampled_from([0.0, -0.0, math.nan, -math.nan, OTHER_NAN, math.inf, 2.0**53, 2.0**63, -(2.0**63), 1e300]),
+    st.integers(-(2**54), 2**54).map(lambda k: k / 8),  # fractions where doubles count in halves and quarters
 )
 
 
@@ -54,6 +55,8 @@ def test_whole_numbers_come_back(numbers):
 
 
 @given(st.one_of(st.lists(value, min_size=1, max_size=200), st.lists(st.integers(0, 9).map(lambda k: k / 8))))
+@example([-2817527154278695.5])  # adding and taking away does not round it
+@example([2251799813685248.5, -443007662254258.75])
 def test_values_come_back_to_the_bit(values):
     if values:
         width(np.array(values, np.float64))
