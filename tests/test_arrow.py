@@ -144,6 +144,14 @@ def test_nanoseconds_of_a_dead_row_are_kept():
     assert orjson.loads(decoded.dead.raw[0])["ts"] == "2026-01-01T00:00:00.123000001Z"
 
 
+@pytest.mark.parametrize("seconds", [2**62, 2**63 - 1, -(2**63)])
+def test_a_stamp_beyond_what_json_can_say_is_a_dead_letter(seconds):
+    stamp = pa.array([seconds], pa.int64()).cast(pa.timestamp("s", "UTC"))
+    dead = decode(stream([batch_of(ts=stamp)])).dead
+    assert dead.reason.tolist() == [Reason.stamp_unreadable]
+    assert orjson.loads(dead.raw[0])["ts"] == str(seconds * 1000)
+
+
 def test_what_would_unpack_to_more_is_refused():
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, batch_of().schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:

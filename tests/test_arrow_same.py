@@ -174,6 +174,20 @@ def test_what_has_no_form() -> None:
         assert found == decode(bodies, by_pyarrow=True)[0]
 
 
+def test_producers_in_turn_have_a_form_each() -> None:
+    cases = [Case((index, TS[0], VALUES[0], pa.uint8()), (), paths=False) for index in INDEX]
+    bodies = [stream([case.batch([(1, 0, 1, 0, 0)])]) for case in cases] * 4
+    found, formed = decode(bodies, by_pyarrow=False)
+    assert formed == 2 * len(cases)
+    assert found == decode(bodies, by_pyarrow=True)[0]
+
+
+def test_stamps_that_do_not_tell_their_byte_order_give_no_form() -> None:
+    case = Case((INDEX[0], TS[0], VALUES[0], pa.uint8()), (), paths=False)
+    batch = case.batch([(1, 0, 1, 0, 0)]).set_column(0, "ts", pa.array([0]))
+    assert decode([stream([batch])] * 4, by_pyarrow=False)[1] == 0
+
+
 @pytest.mark.parametrize("field", ["ts", "asset", "value"])
 def test_a_form_that_finds_something_else_is_not_kept(monkeypatch: pytest.MonkeyPatch, field: str) -> None:
     """As it would in a message of the other byte order, whose numbers pyarrow turns round."""

@@ -168,7 +168,7 @@ def _json_stamp(ts: int, tick_ns: int) -> int | str:
         return ts
     ms, rest = divmod(ts * tick_ns, NS_PER_MS)
     if rest == 0 or not stamps.FIRST_MS <= ms < stamps.END_MS:
-        return ms
+        return ms if abs(ms) < 1 << 63 else str(ms)  # more than orjson takes
     return f"{np.datetime64(ms * NS_PER_MS + rest, 'ns')}Z"
 
 

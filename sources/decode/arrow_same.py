@@ -7,6 +7,8 @@ the same, the counts can be read from their places. Whatever is not quite so goe
 
 from __future__ import annotations
 
+import hashlib
+from collections import deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -67,7 +69,7 @@ class Forms:
     def __init__(self) -> None:
         self._forms: list[Form] = []
         self._found = np.empty((_MOST_BATCHES, 1 + _MOST_COLUMNS), np.int64)
-        self._seen = b""  # head of the last message that had no form: one that comes once is not worth one
+        self._seen: deque[bytes] = deque(maxlen=_KEPT)  # SHA-256 of heads: one that comes once is not worth a form
 
     def read(self, at: int, text: NDArray[np.uint8], begin: int, end: int) -> list[tuple[Layers, Chunk]] | None:
         """Batches of the message `at`, bytes begin .. end - 1 of text, if it has one of the forms."""
@@ -84,8 +86,13 @@ class Forms:
         """Keep the form of a message if its kind came before. batch, layers, first: its first batch, by pyarrow."""
         raw = np.frombuffer(body, np.uint8)
         head = head_size(address(raw), address(raw) + len(raw))
-        seen, self._seen = self._seen, body[: max(head, 0)]
-        if head <= 0 or seen != self._seen or any(one.head.tobytes() == seen for one in self._forms):
+        if head <= 0:
+            return
+        mark = hashlib.sha256(body[:head]).digest()
+        if mark not in self._seen:
+            self._seen.append(mark)
+            return
+        if any(one.head.tobytes() == body[:head] for one in self._forms):
             return
         form = _form_of(raw, head, batch, layers)
         if form is not None and self._agrees(form, raw, first):
@@ -94,6 +101,8 @@ class Forms:
     def _agrees(self, form: Form, raw: NDArray[np.uint8], first: Chunk) -> bool:
         """Whether a form finds what pyarrow did: it does not where bytes are of the other order."""
         start = address(raw)
+        if (first.ts.byteswap() == first.ts).all():  # nothing would tell the byte order
+            return False
         if not read_batches(start, start + len(raw), start, form.program, self._found):
             return False
         ((_, own),) = form.chunks(raw, self._found[:1], first.message)
