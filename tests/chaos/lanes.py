@@ -243,12 +243,12 @@ def true_since_start(look: Callable[[], bool]) -> Callable[[], Callable[[], bool
     return lambda: look
 
 
-def newest_change(folder: Path) -> Callable[[], int]:
-    """A number that changes when a file of the folder is written to."""
+def newest_change(folder: Path, names: str = "*") -> Callable[[], int]:
+    """A number that changes when a file of the folder is written to; names: a pattern of those that count."""
 
     def look() -> int:
         newest = 0
-        for path in folder.glob("*"):
+        for path in folder.glob(names):
             try:
                 newest = max(newest, path.stat().st_mtime_ns)
             except FileNotFoundError:

@@ -129,7 +129,7 @@ KILLS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "slots": (FLOWS, ("snapshot",)),
     "state": (FLOWS, ()),
     "ledger": (FLOWS, ()),
-    "dead-letters": (FLOWS, ("snapshot",)),
+    "dead-letters": (FLOWS, ("dead letters",)),
     "journal": (FLOWS, ("journal",)),
     "alarm-key": (FLOWS, ("decision",)),
     "erp-key": (("sender",), ("order on its way",)),

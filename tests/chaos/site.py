@@ -157,6 +157,9 @@ class Site:
                 aims={
                     "snapshot": newest_change(data.slots(worker)),
                     "journal": newest_change(data.journal(worker)),
+                    "dead letters": newest_change(
+                        data.dead_letters_db(worker).parent, f"{data.dead_letters_db(worker).name}*"
+                    ),
                     "decision": decided,
                 },
             )
