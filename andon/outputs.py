@@ -38,10 +38,21 @@ class WindowRows:
         return len(self.series)
 
     @staticmethod
+    def joined(parts: Sequence[WindowRows]) -> WindowRows:
+        """Windows of several parts, in their order."""
+        filled = [part for part in parts if len(part)]
+        if len(filled) < 2:
+            return filled[0] if filled else NO_WINDOWS
+        return WindowRows(*(np.concatenate([getattr(part, name) for part in filled]) for name in WindowRows.__slots__))
+
+    @staticmethod
     def empty() -> WindowRows:
         """No windows."""
         i64, i32, f64 = np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.float64)
         return WindowRows(i32, i64, i64, i32, i64, f64, f64, f64, f64, f64, f64, f64)
+
+
+NO_WINDOWS = WindowRows.empty()  # of most steps and ticks; nobody can change it
 
 
 @dataclass(frozen=True, slots=True)

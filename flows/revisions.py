@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from andon.outputs import WindowRows
+from andon.outputs import NO_WINDOWS, WindowRows
 from andon.readings import I32, I64
 from operators.windows import OUT, WindowSpec, window_of_points, window_rows
 from sinks.journal import Journal
@@ -47,7 +47,7 @@ class Corrections:
     def take(self) -> WindowRows:
         """The next version of every window touched since the last tick, by series, size and start."""
         if not self._dirty:
-            return WindowRows.empty()
+            return NO_WINDOWS
         out = np.zeros(len(self._dirty), OUT)
         revision = np.zeros(len(out), np.int32)
         for at, (series, size_ns, start_ns) in enumerate(sorted(self._dirty)):

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields, replace
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import orjson
@@ -18,11 +18,10 @@ from numpy.typing import NDArray
 from alarms.conditions import ConditionEngine
 from andon.conditions import ConditionChange
 from andon.config.models import Rule
-from andon.outputs import Figure, LedgerRows, ShardOutputs, SpanRows, WindowRows
+from andon.outputs import ShardOutputs, SpanRows, WindowRows
 from andon.plant import PlantModel, SeriesSpec
 from andon.readings import (
     F64,
-    I32,
     NS_PER_MS,
     NS_PER_S,
     U8,
@@ -30,7 +29,6 @@ from andon.readings import (
     Decoded,
     Event,
     Message,
-    Messages,
     Readings,
     Reason,
     Tick,
@@ -45,6 +43,7 @@ from flows.figures import FigureBoard, figure_specs
 from flows.logclock import LogClock
 from flows.retention import JournalRetention
 from flows.revisions import Corrections
+from flows.shard_step import Collected, Judged, ends_of, in_log_order
 from flows.spans import DeclaredSpans
 from flows.state import Root, StateFiles
 from flows.touched import Touched
@@ -100,19 +99,19 @@ class ShardEngine:
         self._last_too_old = (-1, 0)  # offset, rows of it; a message is never cut, so no snapshot needs it
         self._ticks = 0
         self._watermark_ns = 0
-        self._out = _Collected()
+        self._out = Collected()
 
     def step(self, messages: Sequence[Message]) -> ShardOutputs:
         """Take messages in log order. A message that cannot be used becomes dead letters, never an error."""
         decoded = with_figures(self._decoder.decode(messages), self.dictionary)
         self._bind()
-        self._out, self._kept = _Collected(dead=[decoded.dead]), None
+        self._out, self._kept = Collected(dead=[decoded.dead]), None
         self._out.rebirths = decoded.rebirths
         readings, begin, dead_begin = decoded.readings, 0, 0
         verdict, ask = self._duplicates.remember(readings.time_ns, readings.series, readings.value)
-        judged = _Judged(verdict, ask, self._score(readings, verdict))
+        judged = Judged(verdict, ask, self._score(readings, verdict))
         self._touched.add(readings, judged.score, verdict)
-        for one in _in_log_order(decoded.ticks, decoded.events):
+        for one in in_log_order(decoded.ticks, decoded.events):
             self._rows(decoded, judged, begin, one.at_row)
             begin = one.at_row
             if isinstance(one, Event):
@@ -140,7 +139,7 @@ class ShardEngine:
         """Make a message that failed before a dead letter, without touching any other state."""
         one = np.array([message.offset], np.int64), np.zeros(1, np.int32), np.array([message.received_ns], np.int64)
         dead = DeadLetters(*one, np.array([Reason.poison], np.uint8), np.array([-1], np.int32), (message.body,))
-        self._out, self._kept = _Collected(dead=[dead]), None
+        self._out, self._kept = Collected(dead=[dead]), None
         self._count_dead(dead, 0, 1)
         return self._outputs([message])
 
@@ -178,7 +177,7 @@ class ShardEngine:
         """A series that left the configuration has no rules: it would only ever be stale."""
         return self.plant.rules_for(spec) if (spec.asset, spec.tag) in self.plant.series else ()
 
-    def _rows(self, decoded: Decoded, judged: _Judged, begin: int, end: int) -> None:
+    def _rows(self, decoded: Decoded, judged: Judged, begin: int, end: int) -> None:
         """Rows between two ticks or events."""
         if begin == end:
             return
@@ -284,14 +283,14 @@ class ShardEngine:
 
     def _outputs(self, messages: Sequence[Message]) -> ShardOutputs:
         out = self._out
-        first_offset, last_offset = _ends(messages)
+        first_offset, last_offset = ends_of(messages)
         return ShardOutputs(
             shard=self.shard,
             first_offset=first_offset,
             last_offset=last_offset,
             watermark_ns=self._watermark_ns,
             readings=out.readings,
-            windows=_joined_windows(out.windows),
+            windows=WindowRows.joined(out.windows),
             spans=SpanRows.joined(out.spans),
             figures=out.figures,
             latest=self._touched.take_latest(),
@@ -361,64 +360,3 @@ class ShardEngine:
             "conditions": self._conditions, "conflicts": self._conflicts, "ledger": self._ledger,
             "context": self._context, "touched": self._touched, "retention": self._retention,
         }  # fmt: skip
-
-
-class _Judged(NamedTuple):
-    """What is known of the rows of a step before time passes in it: verdict uint8[n] by memory, score float64[n].
-
-    ask int32[k]: the rows, ascending, of which the journal may know more.
-    """
-
-    verdict: U8
-    ask: I32
-    score: F64
-
-    def rows(self, begin: int, end: int) -> tuple[U8, F64]:
-        """Verdicts, scores of a stretch; views."""
-        return self.verdict[begin:end], self.score[begin:end]
-
-    def asked(self, begin: int, end: int) -> I32:
-        """`ask` of a stretch, from its begin."""
-        if not len(self.ask):
-            return self.ask
-        first, last = np.searchsorted(self.ask, (begin, end))
-        return self.ask[first:last] - np.int32(begin)
-
-
-class _Collected:
-    """What one step gathers before it is handed on."""
-
-    def __init__(self, dead: list[DeadLetters] | None = None) -> None:
-        self.windows: list[WindowRows] = []
-        self.spans: list[SpanRows] = []
-        self.figures: list[Figure] = []
-        self.changes: list[ConditionChange] = []
-        self.ledger: list[LedgerRows] = []
-        self.dead: list[DeadLetters] = dead or []
-        self.rebirths: Sequence[tuple[str, str]] = ()
-        self.readings = 0
-
-
-def _in_log_order(ticks: Sequence[Tick], events: Sequence[Event]) -> Sequence[Tick | Event]:
-    if not events:
-        return ticks
-    return sorted((*ticks, *events), key=lambda one: (one.offset, one.at_row))
-
-
-def _ends(messages: Sequence[Message]) -> tuple[int, int]:
-    """First and last offset, 0 where there is none. A message of `Messages` is a copy of its body."""
-    if not len(messages):
-        return 0, 0
-    if isinstance(messages, Messages):
-        return int(messages.offset[0]), int(messages.offset[-1])
-    return messages[0].offset, messages[-1].offset
-
-
-def _joined_windows(parts: list[WindowRows]) -> WindowRows:
-    filled = [part for part in parts if len(part)]
-    if len(filled) < 2:
-        return filled[0] if filled else WindowRows.empty()
-    return WindowRows(*(np.concatenate([getattr(part, name) for part in filled]) for name in _WINDOW_COLUMNS))
-
-
-_WINDOW_COLUMNS = [field.name for field in fields(WindowRows)]

@@ -28,7 +28,6 @@ __all__ = ["OUT", "WindowOperator", "WindowSpec", "window_of_points", "window_ro
 
 LAYOUT = 2
 LONG_AGO_NS = -(1 << 62)
-NOTHING = WindowRows.empty()  # of most steps and ticks; nobody can change it
 ROOM = 16_384  # windows that leave the kernel at once
 WORDS = PANE.itemsize // 8  # 64 bits each
 Array = NDArray[Any]
@@ -140,7 +139,7 @@ class WindowOperator:
             )  # fmt: skip
             parts += self._taken(found)
             if row == rows:
-                return joined(parts), closed_ns
+                return WindowRows.joined(parts), closed_ns
 
     def tick(self, tick_ns: int) -> WindowRows:
         """Close the windows of series that have been silent for idle_s at tick_ns."""
@@ -156,7 +155,7 @@ class WindowOperator:
             parts += self._taken(found)
             if key == self.count:
                 self._received_ns = min(self._received_ns, tick_ns)
-                return joined(parts)
+                return WindowRows.joined(parts)
 
     def _note(self, first_ns: int, last_ns: int, newest_ns: int, scored: bool) -> None:
         """What is known of all rows of a step together: receive stamps, newest time in use, whether one has a score."""
@@ -268,10 +267,3 @@ class WindowOperator:
         stamps = self._states.rows[: self.count]
         for name in ("arrived_ns", "newest_received_ns"):
             self._received_ns = max(self._received_ns, int(stamps[name].max(initial=LONG_AGO_NS, where=seen)))
-
-
-def joined(parts: list[WindowRows]) -> WindowRows:
-    """Windows of several passes, in their order."""
-    if len(parts) < 2:
-        return parts[0] if parts else NOTHING
-    return WindowRows(*(np.concatenate([getattr(one, name) for one in parts]) for name in WindowRows.__slots__))
