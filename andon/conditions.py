@@ -8,13 +8,16 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class ConditionChange:
-    """A condition was confirmed ("raised") or ended ("cleared").
+    """What became of a condition.
+
+    raised: it was confirmed. cleared: it ended. revised: late data set right what was told. suppressed, unsuppressed:
+    the design of its rule silences it, or no longer does.
 
     The identity of the alarm is site, asset, tag, rule id and start_ns: the crossing, not the confirmation.
     The same log gives the same changes in the same order, however it was cut into batches.
     """
 
-    kind: Literal["raised", "cleared"]
+    kind: Literal["raised", "cleared", "revised", "suppressed", "unsuppressed"]
     asset: str
     tag: str
     rule_id: str
@@ -32,3 +35,8 @@ class ConditionChange:
     offset: int  # offset of the message (or tick) that decided
     found_late: bool = False  # came in a backlog: true event time, live state untouched
     evidence: dict[str, object] = field(default_factory=dict)
+    begun_ns: int | None = None  # where late data moved the crossing to; start_ns stays the identity
+    merged_into_ns: int | None = None  # start_ns of the alarm of this rule and series that late data made it a part of
+    voided: bool = False  # late data shows that it never lasted long enough
+    suppressed_by: str = ""  # what silences it: schedule, state, mode, change; empty: nothing
+    latching: bool = False  # stays until a person resets it

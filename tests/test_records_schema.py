@@ -14,10 +14,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import insert
 
 from andon.clock import ManualClock
 from andon.errors import AccessError, RecordsError
-from andon.records import SYSTEM_FLOW, SYSTEM_SENDER, DeliveryResult, Records, connect, migrate
+from andon.records import SYSTEM_FLOW, SYSTEM_SENDER, DeliveryResult, Records, connect, migrate, schema_acts
 from andon.records.dialect import append_only_ddl
 from andon.records.migrate import FOLDER, HEAD, KNOWN
 from andon.records.schema import APPEND_ONLY, metadata
@@ -171,6 +172,10 @@ REWRITES = {
     "TRUNCATE": "TRUNCATE {table} CASCADE",
     "MERGE": "MERGE INTO {table} t USING {table} s ON t.site = s.site WHEN MATCHED THEN DELETE",
 }
+LABEL = {
+    "seq": 1, "site": "szh1", "verdict": "true", "source": "person", "at_ns": 1, "actor_id": "li", "actor_name": "Li",
+    "comment": "",
+}  # fmt: skip
 ONLY = {"REPLACE": "sqlite", "TRUNCATE": "postgresql", "MERGE": "postgresql", "UPDATE-OF-NOTHING": "postgresql"}
 
 
@@ -184,6 +189,8 @@ def test_histories_only_grow(empty, table, verb):
         records.apply_conditions([RAISED], SYSTEM_FLOW)
         item = records.claim_order("x", 9.0, SYSTEM_SENDER)
         records.finish_order(item, DeliveryResult("retry", 500, "x"), SYSTEM_SENDER)
+        with records.engine.begin() as connection:
+            connection.execute(insert(schema_acts.alarm_label).values(**LABEL, alarm_key=item.order_key))
         key = ", ".join(column.name for column in metadata.tables[table].primary_key)
         with pytest.raises(Exception, match="append-only"), records.engine.begin() as connection:
             connection.exec_driver_sql(REWRITES[verb].format(table=table, key=key))

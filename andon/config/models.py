@@ -9,10 +9,16 @@ from pydantic import Field
 from andon.config.base import AssetPath, Bound, Language, Section, Slug, Tag
 from andon.config.declared import DeclaredWindow, Shift
 from andon.config.deployment import Grafana, Influx, Kafka, RecordsDatabase
+from andon.config.erp import Erp
+from andon.config.people import Route
 from andon.config.registry import SchemaRegistry
+from andon.config.rules import Rule
 from andon.config.sparkplug import Sparkplug
 
-__all__ = ["AssetPath", "Bound", "Grafana", "Influx", "Kafka", "Language", "RecordsDatabase", "Section", "Slug", "Tag"]
+__all__ = [
+    "AssetPath", "Bound", "Erp", "Grafana", "Influx", "Kafka", "Language", "RecordsDatabase", "Route", "Rule",
+    "Section", "Slug", "Tag",
+]  # fmt: skip
 
 
 class Enterprise(Section):
@@ -180,45 +186,6 @@ class Cycle(Section):
     asset: AssetPath = Field(description="Path of an [[asset]].")
     seconds: float = Field(gt=0, description="Planned run time per item, s.")
     product: str = Field("", description="Empty: any product.")
-
-
-class Rule(Section):
-    """[[rule]]: when a condition becomes an alarm. Exactly one of above, below, outside, stale_s, stuck_s, anomaly."""
-
-    id: Slug = Field(description="Part of the alarm's identity: renaming a rule starts new alarms.")
-    on: str = Field(description="Glob over asset-path/tag; must match at least one series.")
-    name: dict[Language, str] = Field(default_factory=dict, description="Shown to people.")
-    above: float | None = Field(None, description="Value above this, in the series' unit.")
-    below: float | None = Field(None, description="Value below this.")
-    outside: tuple[float, float] | None = Field(None, description="Value below the first or above the second.")
-    stale_s: float | None = Field(None, gt=0, description="No row for so long, s.")
-    stuck_s: float | None = Field(None, gt=0, description="Rows come, the value does not move for so long, s.")
-    anomaly: float | None = Field(None, gt=0, description="Score of the detector at or above this; series with detect.")
-    deadband: float = Field(0.0, ge=0, description="Clears only so far inside the limit, in the series' unit.")
-    delay_s: float = Field(0.0, ge=0, description="Must be true for so long to be confirmed, s.")
-    off_delay_s: float = Field(0.0, ge=0, description="Must be clear for so long to end, s.")
-    raises: Literal["none", "quality_event", "maintenance_order"] = Field(
-        "none", description="Record in the ERP for each confirmed alarm; none: only an alarm."
-    )
-    priority: Literal["critical", "high", "medium", "low"] = Field("medium", description="After ISA-18.2.")
-    consequence: dict[Language, str] = Field(default_factory=dict, description="What happens if nobody acts.")
-    response: dict[Language, str] = Field(default_factory=dict, description="What the operator does.")
-
-
-class Route(Section):
-    """[[route]]: who gets what an alarm raises."""
-
-    raises: Literal["quality_event", "maintenance_order"] = Field(description="The kind of record.")
-    to: tuple[str, ...] = Field(("erp",), description="Receivers; erp is the only one so far.")
-
-
-class Erp(Section):
-    """[erp]: the system that gets quality events and maintenance orders."""
-
-    kind: Literal["webhook"] = Field("webhook", description="webhook: CloudEvents, signed after Standard Webhooks.")
-    url: str = Field(description="Base address; https except on loopback.")
-    secret_file: str | None = Field(None, description="File with the signing secret (whsec_...); or ANDON_ERP_SECRET.")
-    timeout_s: float = Field(15.0, gt=0, description="For one answer, s.")
 
 
 class Web(Section):

@@ -7,25 +7,25 @@ from dataclasses import dataclass
 from andon import __version__
 from andon.errors import AccessError, RecordsError
 
+_OPERATOR = frozenset({"view", "alarm.acknowledge", "alarm.comment", "alarm.assign", "alarm.shelve", "alarm.reset"})
+_QUALITY = _OPERATOR | {
+    "alarm.out_of_service", "alarm.label", "audit.read", "outbox.release", "dead_letters.redrive", "log.skip_gap",
+    "export",
+}  # fmt: skip
 RIGHTS: dict[str, frozenset[str]] = {
     "viewer": frozenset({"view"}),
-    "operator": frozenset({"view", "alarm.acknowledge", "alarm.comment"}),
-    "quality": frozenset(
-        {
-            "view", "alarm.acknowledge", "alarm.comment", "audit.read", "outbox.release", "dead_letters.redrive",
-            "log.skip_gap", "export",
-        }
-    ),
-    "engineer": frozenset(
-        {
-            "view", "alarm.acknowledge", "alarm.comment", "audit.read", "outbox.release", "dead_letters.redrive",
-            "log.skip_gap", "export", "rules.edit", "settings.edit",
-        }
-    ),
+    "operator": _OPERATOR,
+    "quality": _QUALITY | {"holds.decide", "capa.decide"},
+    "engineer": _QUALITY | {"rules.edit", "settings.edit"},
     # An administrator runs the system and is no GMP user: no say over alarms or deliveries.
     "admin": frozenset({"view", "audit.read", "export", "settings.edit", "users.manage"}),
     # Processes of Andon itself. They write what the log decided and deliver it; they never speak for a person.
-    "service": frozenset({"view", "conditions.apply", "outbox.deliver", "rules.edit", "settings.edit", "users.manage"}),
+    "service": frozenset(
+        {
+            "view", "conditions.apply", "outbox.deliver", "notices.send", "timers.run", "erp.answer", "rules.edit",
+            "settings.edit", "users.manage",
+        }
+    ),
 }  # fmt: skip
 ROLES = ("viewer", "operator", "quality", "engineer", "admin")
 

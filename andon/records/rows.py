@@ -23,6 +23,9 @@ class AlarmRecord:
     """An alarm with the state of its ERP record.
 
     Times in ns since the epoch, UTC; limit and peak in `unit`; out_s in s. state: `andon.lifecycle.State`.
+    begun_ns: where late data moved the start to; start_ns stays the identity. merged_into: key of the alarm that late
+    data made this one a part of. quiet: why nobody is told of it (incident, dependency, chatter), empty: they are.
+    label: true, false or known, as people or the ERP said last.
     erp_state: pending, leased, delivered, parked; None where nothing goes to the ERP.
     """
 
@@ -51,6 +54,19 @@ class AlarmRecord:
     ack_comment: str | None
     ack_ns: int | None
     change_seq: int
+    begun_ns: int | None
+    merged_into: str | None
+    latching: bool
+    suppressed_by: str
+    incident: str | None
+    quiet: str
+    assigned_to: str | None
+    assigned_name: str | None
+    going_name: str | None
+    arrives_ns: int | None
+    arrived_ns: int | None
+    realarm_ns: int | None
+    label: str | None
     erp_state: str | None
     erp_id: str | None
     erp_number: str | None

@@ -20,6 +20,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )  # fmt: skip
 
 metadata = MetaData(
@@ -69,9 +70,24 @@ alarm = Table(
     Column("ack_ns", BigInteger),
     Column("content_hash", String, nullable=False),
     Column("change_seq", BigInteger, nullable=False),
+    Column("begun_ns", BigInteger),  # where late data moved the start to; start_ns stays the identity
+    Column("merged_into", String),  # key of the alarm that late data made this one a part of
+    Column("latching", Boolean, nullable=False, server_default=false()),
+    Column("suppressed_by", String, nullable=False, server_default=""),  # by design: schedule, state, mode, change
+    Column("incident", String),
+    Column("quiet", String, nullable=False, server_default=""),  # why nobody is told: incident, dependency, chatter
+    Column("assigned_to", String),
+    Column("assigned_name", String),
+    Column("going_name", String),  # who is on the way
+    Column("arrives_ns", BigInteger),
+    Column("arrived_ns", BigInteger),
+    Column("realarm_ns", BigInteger),
+    Column("label", String),
     Index(None, "site", "change_seq"),
     Index(None, "site", "start_ns"),
     Index(None, "site", "state"),
+    Index(None, "site", "incident"),
+    Index(None, "site", "asset", "tag", "rule_id"),
 )  # fmt: skip
 
 # What happened to an alarm, in order. Append-only.
@@ -100,7 +116,8 @@ change_seen = Table(
 
 outbox = Table(
     "outbox", metadata,
-    Column("order_key", String, ForeignKey("alarm.key"), primary_key=True),
+    Column("order_key", String, primary_key=True),
+    Column("alarm_key", String, ForeignKey("alarm.key")),  # none: a report, which no alarm raised
     Column("site", String, nullable=False),
     Column("kind", String, nullable=False),
     Column("asset", String, nullable=False),
@@ -123,6 +140,9 @@ outbox = Table(
     Column("created_ns", BigInteger, nullable=False),
     Column("delivered_ns", BigInteger),
     Column("change_seq", BigInteger, nullable=False),
+    Column("erp_status", String),  # how the ERP itself calls the state of its record
+    Column("erp_closed", Boolean, nullable=False, server_default=false()),
+    Column("erp_asked_ns", BigInteger),
     CheckConstraint("state IN ('pending', 'leased', 'delivered', 'parked')", name="state"),
     Index(None, "site", "state", "position"),
     Index(None, "site", "asset", "state", "position"),
@@ -223,4 +243,6 @@ rule_version = Table(
     Column("first_seen_ns", BigInteger, nullable=False),
 )  # fmt: skip
 
-APPEND_ONLY = ("audit", "transition", "delivery")
+APPEND_ONLY = ("audit", "transition", "delivery", "alarm_label")
+
+from andon.records import schema_acts  # noqa: E402, F401 - its tables belong to `metadata` too; it imports that

@@ -13,7 +13,7 @@ A driver raises one of these and nothing else.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from andon.errors import DeliveryError
 
@@ -22,11 +22,30 @@ MAX_ERROR = 300  # characters of a receiver's message that are kept
 
 @dataclass(frozen=True, slots=True)
 class ExternalRecord:
-    """A record of the ERP: its technical id, the number people know it by, and the revision it holds."""
+    """A record of the ERP: its technical id, the number people know it by, and the revision it holds.
+
+    key, kind: what Andon knows it by, where the ERP was asked for many.
+    """
 
     id: str
     number: str
     revision: int = 1
+    key: str = ""
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ErpState:
+    """How a record stands in the ERP.
+
+    status: in the ERP's own words. closed: nobody works on it any more. verdict: whether the alarm was right, where the
+    ERP says so.
+    """
+
+    status: str
+    closed: bool
+    verdict: Literal["", "true", "false", "known"] = ""
+    comment: str = ""
 
 
 class SendError(DeliveryError):
