@@ -22,7 +22,7 @@ help: ## this list
 setup: ## .venv from the lock file with hashes, this tree in it, kernels compiled
 	@scripts/setup.sh
 
-servers: setup ## Kafka, InfluxDB and what else tests and `demo --on plant` start, kept outside the tree (first time 5 min)
+servers: setup ## Kafka, InfluxDB, Tryton and what else tests and `demo --on plant` start, outside the tree (first time 5 min)
 	@status=0; \
 	scripts/servers/fetch.sh || status=1; \
 	.venv/bin/python -m service.servers || status=1; \
@@ -57,7 +57,7 @@ bench: setup ## CPU time beside plain clients, Bytewax, Quix, Pathway and Flink;
 peers: setup ## Quix Streams, Pathway and Flink for `make bench`, kept outside the tree; it works without them (ARGS)
 	@scripts/bench/peers.sh $(ARGS)
 
-chaos: setup ## KILLS=1000 kill -9 at random instants, SHAPE=embedded, plant or outages; goes on where it was interrupted (ARGS)
+chaos: setup ## KILLS=1000 kill -9 at random instants, SHAPE=embedded, plant, outages, erp; goes on where it was interrupted (ARGS)
 	@.venv/bin/python -m tests.chaos.run --shape $(SHAPE) --kills $(KILLS) --seed $(SEED) $(ARGS)
 
 docs: setup third-party ## writes the generated pages: configuration reference, third-party list

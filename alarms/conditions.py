@@ -8,23 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alarms.kernels import CHANGE, CHUNK, LANE, LATE, LONG_AGO, MOST, NONE, RAISED, SERIES, step_rows, step_tick
-from alarms.rules import Kind, compile_rules, kind_of, limit_of, plain, unit_of
+from alarms.anew import Told
+from alarms.changes import change_of
+from alarms.kernels import CHANGE, CHUNK, LANE, LONG_AGO, MOST, NONE, RAISED, SERIES, step_rows, step_tick
+from alarms.late import Points, judged_kind
+from alarms.late_rows import LateRows
+from alarms.rules import compile_rules
 from alarms.snapshots import Snapshot, carry_over, read_snapshot, write_snapshot
 from andon.conditions import ConditionChange
 from andon.config.models import Rule
 from andon.plant import SeriesSpec, rule_version
-from andon.readings import F64, NS_PER_S, Readings
+from andon.readings import F64, Readings
 
 FRESH = np.zeros((), SERIES)  # of a series that has had no row
-FRESH["gap_start"] = FRESH["gap_end"] = FRESH["late_until"] = LONG_AGO
-#: A step of a series longer than this many of its intervals is a gap (`every_s` of the configuration).
-GAP_INTERVALS = 3
 
 
 @dataclass
@@ -58,10 +59,13 @@ class ConditionEngine:
     """All conditions of one shard.
 
     Series are bound in the order of their ids; a series without rules costs one look-up a row. Good for 100,000
-    series (about 96 bytes each, and 128 for each of its rules); cost per row and rule about 10 ns in the cache.
+    series (about 40 bytes each, and 64 for each of its rules); cost per row and rule about 10 ns in the cache.
 
     rules_of : the rules that apply to a series, in the order in which their changes are to be told. Rules must have
                passed the configuration's check; ValueError where one has not exactly one limit.
+    points   : where the rows of a series are read again when late ones came (`Journal.points`); it must know every
+               row that `step` was given. None: late rows change nothing.
+    keep_s   : how late a row may be.
 
     >>> engine = ConditionEngine(lambda spec: [Rule(id="hot", on="*", above=8.0, delay_s=60.0)])
     >>> engine.bind(0, SeriesSpec("cold/room1", "air", "number", "Cel", -50, 50, 30, (), None, "", True))
@@ -76,13 +80,17 @@ class ConditionEngine:
     [('raised', 30, 90, 9.0)]
     """
 
-    def __init__(self, rules_of: Callable[[SeriesSpec], Sequence[Rule]]) -> None:
+    def __init__(
+        self, rules_of: Callable[[SeriesSpec], Sequence[Rule]], points: Points | None = None, keep_s: float = 360_000.0
+    ) -> None:
         self._rules_of = rules_of
-        self._out = np.zeros(1024, CHANGE)
+        self._points, self._keep_s = points, keep_s
+        self._out, self._behind = np.zeros(1024, CHANGE), np.zeros(1024, np.int32)
         self._forget()
 
     def _forget(self) -> None:
         self._clock = TickClock()
+        self._late = LateRows(self._keep_s)
         self._specs: list[SeriesSpec] = []
         self._rules: list[Rule] = []
         self._versions: list[str] = []
@@ -107,9 +115,9 @@ class ConditionEngine:
             raise ValueError(f"series {series_id} bound out of order; the next id is {len(self._specs)}")
         rules = tuple(self._rule_index(rule) for rule in self._rules_of(spec))
         if rules not in self._fresh_lanes:
-            lanes = np.zeros(2 * len(rules), LANE)
-            lanes["rule"] = lanes["next"] = rules * 2
-            lanes["told_start"] = lanes["told_end"] = LONG_AGO
+            lanes = np.zeros(len(rules), LANE)
+            lanes["rule"] = lanes["next"] = rules
+            lanes["told_start"] = lanes["decided"] = LONG_AGO
             self._fresh_lanes[rules] = lanes
         self._append(spec, None, self._fresh_lanes[rules])
 
@@ -132,18 +140,23 @@ class ConditionEngine:
         ids = columns[1]
         if int(ids.view(np.uint32).max()) >= len(self._specs):  # a negative id is a huge one there
             raise ValueError(f"series {ids.min()}..{ids.max()} in a batch; bound are 0..{len(self._specs) - 1}")
+        if count > len(self._behind):
+            self._behind = np.zeros(count, np.int32)
         changes: list[ConditionChange] = []
         row = 0
         while row < count:
-            row, written = step_rows(
+            row, written, behind = step_rows(
                 row, *columns, self._slots, self._series, self._lanes, self._table, self._due, self._latest,
-                self._clock.passed_ns, self._clock.correction_ns, self._out,
+                self._clock.passed_ns, self._clock.correction_ns, self._out, self._behind,
             )  # fmt: skip
             changes += self._changes(written)
+            if behind and self._points is not None:
+                late = self._behind[:behind]
+                self._late.note(ids[late].tolist(), columns[0][late].tolist(), self._specs)
         return changes
 
     def tick(self, time_ns: int, offset: int) -> list[ConditionChange]:
-        """Let time pass: delays end under the last value, series are found silent, backlogs end."""
+        """Let time pass: delays end under the last value, series are found silent, late rows are judged."""
         self._clock.tick(time_ns)
         changes: list[ConditionChange] = []
         at = 0
@@ -153,13 +166,34 @@ class ConditionEngine:
                 self._clock.passed_ns, offset, self._out,
             )  # fmt: skip
             changes += self._changes(written)
+        if self._points is not None:
+            changes += self._judge_late(self._points, offset)
+        return changes
+
+    def _judge_late(self, points: Points, offset: int) -> list[ConditionChange]:
+        """The late rows whose turn it is."""
+        self._late.pass_tick(self._series[: self._series_used])
+        changes: list[ConditionChange] = []
+        for series, first, last in self._late.due(points, self._specs):
+            slot, spec = int(self._slots[series]), self._specs[series]
+            if slot < 0:
+                continue
+            lanes = self._lanes[self._series[slot]["first"] :][: self._series[slot]["count"]]
+            stretch = self._late.stretch(series, first, last, spec, self._series[slot], self._clock.passed_ns)
+            for lane in lanes:
+                ran = max(int(lane["rule"]), int(lane["next"]))
+                if ran == NONE:
+                    continue
+                for kind, told in self._late.judge(points, stretch, lane, self._rules[ran].id, self._table):
+                    changes.append(self._told(kind, told, series, offset))
+            self._due[slot // CHUNK] = LONG_AGO
         return changes
 
     def snapshot(self) -> Snapshot:
         """The whole state, independent of this object and of the configuration it ran with."""
         clock = (self._clock.passed_ns, self._clock.correction_ns)
         series, lanes = self._series[: self._series_used], self._lanes[: self._lanes_used]
-        return write_snapshot(clock, self._slots[: len(self)], series, lanes, self._rules)
+        return write_snapshot(clock, self._slots[: len(self)], series, lanes, self._rules, self._late.snapshot())
 
     def restore(self, snapshot: Snapshot, specs: Sequence[SeriesSpec]) -> None:
         """Take over a snapshot under the rules of now. specs: of every series id the snapshot knows, in order.
@@ -172,7 +206,7 @@ class ConditionEngine:
             raise ValueError(f"snapshot of {len(old.slots)} series, but {len(specs)} specs")
         self._forget()
         self._clock = TickClock(*old.clock)
-        used = set(old.lanes["rule"].tolist()) | set(old.lanes["next"].tolist())
+        used = set(old.lanes["rule"].tolist()) | set(old.lanes["next"].tolist()) | set(old.told["rule"].tolist())
         places = [self._rule_index(rule) if at in used else NONE for at, rule in enumerate(old.rules)]
         remap = np.array(places, np.int32)
         for spec, slot in zip(specs, old.slots.tolist(), strict=True):
@@ -181,10 +215,12 @@ class ConditionEngine:
                 record, before = None, np.zeros(0, LANE)
             else:
                 record = old.series[slot]
-                before = old.lanes[record["first"] : record["first"] + 2 * record["count"]].copy()
+                before = old.lanes[record["first"] : record["first"] + record["count"]].copy()
                 for field in ("rule", "next"):
                     before[field] = np.where(before[field] >= 0, remap[before[field]], NONE)
             self._append(spec, record, carry_over(before, now, [rule.id for rule in self._rules]))
+        ids = {at: (place, self._rules[place].id) for at, place in enumerate(places) if place != NONE}
+        self._late.restore(old, ids)
 
     def _append(self, spec: SeriesSpec, record: Any, lanes: NDArray[np.void]) -> None:
         """Add a series with its lanes; record: what was known of it, or None."""
@@ -195,8 +231,7 @@ class ConditionEngine:
             return
         self._series[slot] = FRESH if record is None else record
         s = self._series[slot]
-        s["id"], s["first"], s["count"] = series_id, first, len(lanes) // 2
-        s["hold"] = round(min(GAP_INTERVALS * spec.every_s, 1e9) * NS_PER_S)
+        s["id"], s["first"], s["count"] = series_id, first, len(lanes)
         self._lanes[first : first + len(lanes)] = lanes
         self._slots[series_id] = slot
         self._series_used, self._lanes_used = slot + 1, first + len(lanes)
@@ -236,26 +271,18 @@ class ConditionEngine:
         return [self._change(row) for row in self._out[:count]]
 
     def _change(self, row: Any) -> ConditionChange:
-        spec, rule, kind = self._specs[row["series"]], self._rules[row["rule"]], kind_of(self._rules[row["rule"]])
-        raised, by_time = row["kind"] == RAISED, kind in {Kind.STALE, Kind.STUCK}
-        out_s = int(row["out"]) / NS_PER_S
-        return ConditionChange(
-            kind="raised" if raised else "cleared",
-            asset=spec.asset,
-            tag=spec.tag,
-            rule_id=rule.id,
-            rule_version=self._versions[row["rule"]],
-            raises=rule.raises,
-            priority=rule.priority,
-            condition=kind.name.lower(),
-            limit=limit_of(rule, upper=bool(row["upper"])),
-            unit=unit_of(kind, spec.unit),
-            start_ns=int(row["start"]),
-            confirmed_ns=int(row["confirmed"]),
-            cleared_ns=None if raised else int(row["cleared"]),
-            peak=out_s if by_time else float(row["peak"]),
-            out_s=out_s,
-            offset=int(row["offset"]),
-            found_late=bool(row["late"] == LATE),
-            evidence={"value": plain(row["peak"]), "value_unit": spec.unit} if by_time else {},
-        )
+        series, place, raised = int(row["series"]), int(row["rule"]), row["kind"] == RAISED
+        told = Told(
+            place, int(row["start"]), int(row["begun"]), None if raised else int(row["cleared"]), float(row["peak"]),
+            int(row["out"]), bool(row["upper"]), late=False,
+        )  # fmt: skip
+        if self._points is not None and judged_kind(self._table[place]["kind"]):
+            told = self._late.tell(series, self._rules[place].id, told)
+        return self._told("raised" if raised else "cleared", told, series, int(row["offset"]))
+
+    def _told(
+        self, kind: Literal["raised", "cleared", "revised"], told: Told, series: int, offset: int
+    ) -> ConditionChange:
+        confirmed_ns = told.begun + int(self._table[told.rule]["on_ns"])
+        rule, version = self._rules[told.rule], self._versions[told.rule]
+        return change_of(kind, told, self._specs[series], rule, version, confirmed_ns=confirmed_ns, offset=offset)

@@ -1,11 +1,12 @@
 """The row and tick loops of the alarm conditions.
 
-State is two arrays of records: `SERIES`, one per series that has rules, and `LANE`, one per instance (rule, series,
-lane). The lanes of a series stand together: the live ones of all its rules, then the backlog ones in the same order.
-A loop stops before a series whose changes might not fit into the output and says where, so that no check of the
-bounds is needed inside. Functions called for every row take records, never arrays: numba counts references of an
-array argument with atomic operations, which cost more than the work itself (0.14 against 0.05 CPU-s per million rows
-of an open condition). All times are ns. What the states mean is written for people in docs/alarm-rules.md.
+State is two arrays of records: `SERIES`, one per series that has rules, and `LANE`, one per rule on a series; the lanes
+of a series stand together. Rows that are behind their series change nothing here: the loop says which they were, and
+alarms/late.py judges that stretch of the series anew, with the functions of this file. A loop stops before a series
+whose changes might not fit into the output and says where, so that no check of the bounds is needed inside. Functions
+called for every row take records, never arrays: numba counts references of an array argument with atomic operations,
+which cost more than the work itself (0.14 against 0.05 CPU-s per million rows of an open condition). All times are ns.
+What the states mean is written for people in docs/alarm-rules.md.
 """
 
 from __future__ import annotations
@@ -26,43 +27,36 @@ BAD = int(Status.BAD)
 RAISED, CLEARED = 0, 1
 IDLE, PENDING, OPEN = 0, 1, 2  # stuck: no reference, reference set, raised
 BEYOND, BETWEEN, INSIDE = 1, 2, 3  # where the last value of a lane was: beyond the limit, in the deadband, inside it
-LIVE, LATE = 0, 1
 NONE = -1  # no rule
 LONG_AGO, OPEN_END = -(2**63), 2**63 - 1
-#: Most changes one row or tick can make in one instance: a backlog stretch ends (raised, cleared), the row raises.
-MOST = 3
+#: Most changes one row or tick can make in one lane: the held value clears it, the row raises it.
+MOST = 2
 FAR, NEAR = 24, 12  # rows ahead: the series' record, its first lane; with 100,000 series neither is in the caches
-#: A backlog without a row for so long (receive time) has ended.
-BACKLOG_ENDS_NS = 600_000_000_000
 CHUNK = 256  # series that ticks leave alone together
 
+# No padding in these two: its bytes would be anything, and state is compared by its bytes.
 SERIES = np.dtype(
     [
-        ("id", "<i4"), ("first", "<i4"), ("count", "<i4"), ("seen", "u1"), ("late_runs", "u1"),
-        ("hold", "<i8"),  # longer steps than this are gaps
-        ("newest", "<i8"), ("received", "<i8"), ("value", "<f8"),  # of the newest usable live row
-        ("gap_start", "<i8"), ("gap_end", "<i8"),  # the last gap of the live rows, its end not in it
-        ("late_first", "<i8"), ("late_newest", "<i8"), ("late_received", "<i8"),  # of the running backlog stretch
-        ("late_until", "<i8"),  # where the live rows take over from it
-    ],
-    align=True,
+        ("id", "<i4"), ("first", "<i4"), ("count", "<i4"), ("seen", "<i4"),
+        ("newest", "<i8"), ("received", "<i8"), ("value", "<f8"),  # of the newest usable row ahead of the others
+    ]
 )  # fmt: skip
 
 LANE = np.dtype(
     [
         ("rule", "<i4"), ("next", "<i4"),  # the rule that takes over when the condition has cleared
-        ("phase", "u1"), ("held", "u1"), ("upper", "u1"),
+        ("phase", "<u2"), ("held", "<u2"), ("upper", "<u4"),
         ("start", "<i8"), ("inside", "<i8"),  # of the crossing; of the clearing stretch
         ("out", "<i8"), ("peak", "<f8"),
-        ("told_start", "<i8"), ("told_end", "<i8"),  # the last condition that was told, to the outside its identity
-    ],
-    align=True,
+        ("told_start", "<i8"),  # of the last condition that was told: to the outside its identity
+        ("decided", "<i8"),  # until where what was told last decided: a row before it may know better
+    ]
 )  # fmt: skip
 
 CHANGE = np.dtype(
     [
-        ("kind", "u1"), ("late", "u1"), ("upper", "u1"), ("series", "<i4"), ("rule", "<i4"),
-        ("start", "<i8"), ("confirmed", "<i8"), ("cleared", "<i8"), ("out", "<i8"), ("peak", "<f8"),
+        ("kind", "u1"), ("upper", "u1"), ("series", "<i4"), ("rule", "<i4"),
+        ("start", "<i8"), ("begun", "<i8"), ("confirmed", "<i8"), ("cleared", "<i8"), ("out", "<i8"), ("peak", "<f8"),
         ("offset", "<i8"),
     ],
     align=True,
@@ -75,14 +69,15 @@ _jit = njit(nogil=True, cache=True, error_model="numpy")
 def step_rows(
     at: int, time: I64, ids: I32, value: F64, status: U8, offset: I64, received: I64, score: F64,
     slots: I32, series: Any, lanes: Any, rules: Any, due: I64, latest: I64, passed: int, correction: int, out: Any,
-) -> tuple[int, int]:  # fmt: skip
+    late: I32,
+) -> tuple[int, int, int]:  # fmt: skip
     """Take rows `at`.. of a batch; columns of length n, ids within slots (int32, id -> row of series, -1: no rules).
 
     due, latest: as in `step_tick`; passed, correction: the clock of the ticks (`conditions.TickClock`).
     returns (row to go on with, n when done; changes written to `out`, of length > MOST times the most rules of a
-    series). Cost: one pass, no allocation.
+    series; rows written to `late`, int32[n], that are behind what was decided). Cost: one pass, no allocation.
     """
-    n = 0
+    n = behind = 0
     rows = len(time)
     for i in range(at, min(at + FAR, rows)):
         prefetch(series, np.int64(slots[ids[i]]))
@@ -96,35 +91,37 @@ def step_rows(
             continue
         s = series[slot]
         if n + MOST * s.count >= len(out):
-            return i, n
+            return i, n, behind
         t, x, z, message = time[i], value[i], score[i], offset[i]
-        chunk = slot // CHUNK
         if s.seen and t < s.newest:
-            due[chunk] = LONG_AGO
-            n = _late_row(s, lanes, rules, t, x, z, message, out, n)
-            s.late_received = max(passed, received[i] + correction)
+            late[behind] = i
+            behind += 1
             continue
+        chunk = slot // CHUNK
         if not s.seen:
             due[chunk] = LONG_AGO
         last = s.newest if s.seen else t
-        if t - last > s.hold:
-            s.gap_start, s.gap_end = last, t
+        overtaken = False
         for k in range(s.first, s.first + s.count):
             c = lanes[k]
+            overtaken |= t < c.decided
             if c.rule < 0 or _quiet(c, rules[c.rule], x, z):
                 continue
             if rules[c.rule].kind != STUCK or c.next != c.rule:
                 due[chunk] = LONG_AGO
-            n += _pass(c, c, rules[c.rule], s.id, LIVE, last, t, message, out[n])
+            n += _pass(c, rules[c.rule], s.id, last, t, message, out[n])
             if c.rule < 0:
                 continue
             rule = c.rule
-            n += _apply(c, c, rules[rule], s.id, LIVE, last, t, x, z, message, out[n])
+            n += _apply(c, rules[rule], s.id, last, t, x, z, message, out[n])
             if rule != c.rule >= 0:  # the old rule is done with; the new one sees the value too
-                n += _apply(c, c, rules[c.rule], s.id, LIVE, last, t, x, z, message, out[n])
+                n += _apply(c, rules[c.rule], s.id, last, t, x, z, message, out[n])
         s.seen, s.newest, s.received, s.value = 1, t, max(passed, received[i] + correction), x
         latest[chunk] = max(latest[chunk], s.received)
-    return rows, n
+        if overtaken:
+            late[behind] = i
+            behind += 1
+    return rows, n, behind
 
 
 @_jit
@@ -165,14 +162,40 @@ def step_tick(
             elif c.phase == PENDING or c.held == INSIDE:
                 if rules[c.rule].kind != STUCK:
                     due[chunk] = LONG_AGO
-                n += _complete(c, c, rules[c.rule], s.id, LIVE, s.newest + silent, offset, out[n])
-        if s.late_runs or n > before:
+                n += _complete(c, rules[c.rule], s.id, s.newest + silent, offset, out[n])
+        if n > before:
             due[chunk] = LONG_AGO
-        if s.late_runs:
-            s.late_received = min(s.late_received, passed)
-            if passed - s.late_received >= BACKLOG_ENDS_NS:
-                n = _end_backlog(s, lanes, rules, max(s.late_until, s.late_newest), offset, out, n)
     return len(series), n
+
+
+@_jit
+def judge_rows(
+    at: int, time: I64, value: F64, lane: Any, rules: Any, offset: int, phase: U8, out: Any
+) -> tuple[int, int]:
+    """Rows of one series by time under one rule, `lane` LANE[1] and `rules` RULE[1]; not for anomaly and stale.
+
+    phase uint8[n]: that of the lane after each row. returns as `step_rows`, without late rows; a gap in the rows is
+    held over as between two rows that came in time.
+    """
+    n = 0
+    c, r = lane[0], rules[0]
+    for i in range(at, len(time)):
+        if n + MOST >= len(out):
+            return i, n
+        t = time[i]
+        last = time[i - 1] if i else t
+        if not _quiet(c, r, value[i], 0.0):
+            n += _pass(c, r, 0, last, t, offset, out[n])
+            n += _apply(c, r, 0, last, t, value[i], 0.0, offset, out[n])
+        phase[i] = c.phase
+    return len(time), n
+
+
+@_jit
+def judge_until(t: int, lane: Any, rules: Any, offset: int, out: Any) -> int:
+    """After the last row of `judge_rows`, its value is held until t; returns how many changes were written: 0 or 1."""
+    n: int = _complete(lane[0], rules[0], 0, t, offset, out[0])
+    return n
 
 
 @_jit
@@ -187,107 +210,53 @@ def _quiet(c: Any, r: Any, x: float, score: float) -> bool:
     return not (x > r.high or x < r.low)
 
 
-@_jit
-def _late_row(
-    s: Any, lanes: Any, rules: Any, t: int, x: float, score: float, offset: int, out: Any, n: int
-) -> int:  # fmt: skip
-    """A row behind the newest one: the backlog lane, whose stretch goes on or is ended and begun anew."""
-    if s.late_runs:
-        if t < s.late_newest:
-            n = _end_backlog(s, lanes, rules, s.late_newest, offset, out, n)
-            if s.gap_start <= s.late_first < s.gap_end:
-                s.gap_end = s.late_first  # from there on the gap is filled: nothing may be held over it
-        elif s.late_until > s.late_newest:
-            if t >= s.late_until:
-                n = _end_backlog(s, lanes, rules, s.late_until, offset, out, n)
-        elif t - s.late_newest > s.hold:
-            n = _end_backlog(s, lanes, rules, s.late_newest, offset, out, n)
-    if not s.late_runs:
-        s.late_runs, s.late_first, s.late_newest, s.late_until = 1, t, t, LONG_AGO
-    if s.gap_start <= t < s.gap_end:
-        s.late_until = s.gap_end
-    last = s.late_newest
-    for k in range(s.first, s.first + s.count):
-        c, live = lanes[s.count + k], lanes[k]
-        if c.rule < 0:
-            continue
-        n += _pass(c, live, rules[c.rule], s.id, LATE, last, t, offset, out[n])
-        if c.rule < 0:
-            continue
-        rule = c.rule
-        n += _apply(c, live, rules[rule], s.id, LATE, last, t, x, score, offset, out[n])
-        if rule != c.rule >= 0:
-            n += _apply(c, live, rules[c.rule], s.id, LATE, last, t, x, score, offset, out[n])
-    s.late_newest = t
-    return n
-
-
-@_jit
-def _end_backlog(s: Any, lanes: Any, rules: Any, end: int, offset: int, out: Any, n: int) -> int:
-    """The live rows take over at `end`: what is open there is cleared, what is not confirmed by then is dropped."""
-    for k in range(s.first, s.first + s.count):
-        c = lanes[s.count + k]
-        if c.rule < 0:
-            continue
-        n += _pass(c, lanes[k], rules[c.rule], s.id, LATE, s.late_newest, end, offset, out[n])
-        if c.phase == OPEN:
-            if rules[c.rule].kind == STUCK:
-                c.out = end - c.start
-            n += _clear(c, rules[c.rule], s.id, LATE, end, offset, out[n])
-        c.phase = IDLE
-    s.late_runs = 0
-    return n
-
-
 # The functions below write at most one change, into the record o, and return how many.
 
 
 @_jit
-def _pass(c: Any, live: Any, r: Any, sid: int, late: int, last: int, t: int, offset: int, o: Any) -> int:
+def _pass(c: Any, r: Any, sid: int, last: int, t: int, offset: int, o: Any) -> int:
     """The held value lasts from `last` to t."""
     if c.phase == IDLE or r.kind >= STALE:
         return 0
     if c.held == BEYOND:
         c.out += t - last
-    return _complete(c, live, r, sid, late, t, offset, o)
+    return _complete(c, r, sid, t, offset, o)
 
 
 @_jit
-def _complete(c: Any, live: Any, r: Any, sid: int, late: int, t: int, offset: int, o: Any) -> int:
+def _complete(c: Any, r: Any, sid: int, t: int, offset: int, o: Any) -> int:
     """Confirm or clear a value condition whose delay ends by t under the held value."""
     if r.kind >= STALE:
         return 0
     if c.phase == PENDING:
         if t - c.start >= r.on_ns:
-            return _confirm(c, live, r, sid, late, t, offset, o)
+            return _confirm(c, r, sid, offset, o)
     elif c.phase == OPEN and c.held == INSIDE and t - c.inside >= r.off_ns:
-        return _clear(c, r, sid, late, c.inside + r.off_ns, offset, o)
+        return _clear(c, r, sid, c.inside + r.off_ns, offset, o)
     return 0
 
 
 @_jit
 def _apply(
-    c: Any, live: Any, r: Any, sid: int, late: int, last: int, t: int, x: float, score: float, offset: int, o: Any
-) -> int:
+    c: Any, r: Any, sid: int, last: int, t: int, x: float, score: float, offset: int, o: Any
+) -> int:  # fmt: skip
     """A new value at t."""
     if r.kind == STUCK:
-        return _apply_stuck(c, live, r, sid, late, last, t, x, offset, o)
+        return _apply_stuck(c, r, sid, last, t, x, offset, o)
     if r.kind == STALE:
-        if c.phase == OPEN:  # only ever in a live lane
+        if c.phase == OPEN:
             c.out = t - c.start
-            return _clear(c, r, sid, late, t, offset, o)
+            return _clear(c, r, sid, t, offset, o)
         return 0
     if r.kind == ANOMALY:
         x = score
         if np.isnan(x):
             return 0
-    return _apply_value(c, live, r, sid, late, t, x, offset, o)
+    return _apply_value(c, r, sid, t, x, offset, o)
 
 
 @_jit
-def _apply_value(
-    c: Any, live: Any, r: Any, sid: int, late: int, t: int, x: float, offset: int, o: Any
-) -> int:  # fmt: skip
+def _apply_value(c: Any, r: Any, sid: int, t: int, x: float, offset: int, o: Any) -> int:
     beyond = x >= r.high if r.kind == ANOMALY else (x > r.high or x < r.low)
     if c.phase == IDLE:
         if not beyond:
@@ -304,7 +273,7 @@ def _apply_value(
             c.held, c.inside = INSIDE, t
     else:
         c.held = BETWEEN
-    return _complete(c, live, r, sid, late, t, offset, o)  # delays of 0
+    return _complete(c, r, sid, t, offset, o)  # delays of 0
 
 
 @_jit
@@ -319,20 +288,18 @@ def _further(r: Any, x: float, peak: float) -> bool:
 
 
 @_jit
-def _apply_stuck(
-    c: Any, live: Any, r: Any, sid: int, late: int, last: int, t: int, x: float, offset: int, o: Any
-) -> int:  # fmt: skip
+def _apply_stuck(c: Any, r: Any, sid: int, last: int, t: int, x: float, offset: int, o: Any) -> int:
     """The peak is the reference. A step longer than the rule's own time is a gap: rows did not keep coming."""
     moved = abs(x - c.peak) > r.deadband
     if c.phase == PENDING and not moved and t - last <= r.on_ns:
-        return _confirm(c, live, r, sid, late, t, offset, o) if t - c.start >= r.on_ns else 0
+        return _confirm(c, r, sid, offset, o) if t - c.start >= r.on_ns else 0
     told = 0
     if c.phase == OPEN:
         c.out = t - c.start
         if not moved:
             return 0
         rule = c.rule
-        told = _clear(c, r, sid, late, t, offset, o)
+        told = _clear(c, r, sid, t, offset, o)
         if c.rule != rule:
             return told
     c.phase, c.start, c.peak = PENDING, _start(c, t), x
@@ -344,7 +311,7 @@ def _fall_silent(c: Any, r: Any, s: Any, silent: int, offset: int, o: Any) -> in
     if c.phase != IDLE or silent < r.on_ns:
         return 0
     c.start, c.peak = _start(c, s.newest), s.value
-    return _confirm(c, c, r, s.id, LIVE, 0, offset, o)
+    return _confirm(c, r, s.id, offset, o)
 
 
 @_jit
@@ -355,34 +322,24 @@ def _start(c: Any, t: int) -> int:
 
 
 @_jit
-def _confirm(c: Any, live: Any, r: Any, sid: int, late: int, t: int, offset: int, o: Any) -> int:
-    if late == LATE:
-        for _ in range(2):  # past the one may be inside the other
-            if live.told_start <= c.start <= live.told_end:
-                if live.told_end == OPEN_END:
-                    return 0
-                c.start = live.told_end + 1
-                c.out = t - c.start
-            if c.told_start <= c.start <= c.told_end:
-                c.start = c.told_end + 1
-                c.out = t - c.start
-        if t - c.start < r.on_ns:  # part of a condition that is already known, and no more than that so far
-            return 0
-    c.phase, c.told_start, c.told_end = OPEN, c.start, OPEN_END
-    return _write(c, RAISED, sid, late, r, 0, r.on_ns, offset, o)
+def _confirm(c: Any, r: Any, sid: int, offset: int, o: Any) -> int:
+    c.phase, c.told_start = OPEN, c.start
+    c.decided = LONG_AGO if r.kind == STALE else c.start + r.on_ns
+    return _write(c, RAISED, sid, r, 0, r.on_ns, offset, o)
 
 
 @_jit
-def _clear(c: Any, r: Any, sid: int, late: int, at: int, offset: int, o: Any) -> int:
-    c.told_end = at
-    told = _write(c, CLEARED, sid, late, r, at, c.out, offset, o)
+def _clear(c: Any, r: Any, sid: int, at: int, offset: int, o: Any) -> int:
+    if r.kind != STALE:
+        c.decided = max(at, c.decided)
+    told = _write(c, CLEARED, sid, r, at, c.out, offset, o)
     c.phase, c.held, c.rule = IDLE, 0, c.next
     return told
 
 
 @_jit
-def _write(c: Any, kind: int, sid: int, late: int, r: Any, cleared: int, lasted: int, offset: int, o: Any) -> int:
-    o.kind, o.late, o.upper, o.series, o.rule = kind, late, c.upper, sid, c.rule
-    o.start, o.confirmed, o.cleared = c.start, c.start + r.on_ns, cleared
+def _write(c: Any, kind: int, sid: int, r: Any, cleared: int, lasted: int, offset: int, o: Any) -> int:
+    o.kind, o.upper, o.series, o.rule = kind, c.upper, sid, c.rule
+    o.start, o.begun, o.confirmed, o.cleared = c.told_start, c.start, c.start + r.on_ns, cleared
     o.out, o.peak, o.offset = lasted, c.peak, offset
     return 1

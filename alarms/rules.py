@@ -17,7 +17,10 @@ from andon.readings import NS_PER_S
 
 
 class Kind(IntEnum):
-    """What a rule looks at. The names, in lower case, are `ConditionChange.condition`."""
+    """What a rule looks at. The names, in lower case, are `ConditionChange.condition`.
+
+    The kernels know the first six. What a rule of the others compares is computed first (`derived`, `figure_rules`).
+    """
 
     ABOVE = 0
     BELOW = 1
@@ -25,7 +28,20 @@ class Kind(IntEnum):
     ANOMALY = 3
     STALE = 4
     STUCK = 5
+    RATE_ABOVE = 6
+    RATE_BELOW = 7
+    DEVIATION = 8
+    FORECAST = 9
+    GAP = 10
+    FIGURE = 11
 
+
+#: Kinds that are judged on a series computed from the readings.
+DERIVED = frozenset({Kind.RATE_ABOVE, Kind.RATE_BELOW, Kind.DEVIATION, Kind.FORECAST, Kind.GAP})
+#: How the kernels judge what was computed.
+_JUDGED_AS = {
+    Kind.RATE_ABOVE: Kind.ABOVE, Kind.RATE_BELOW: Kind.BELOW, Kind.DEVIATION: Kind.OUTSIDE, Kind.FORECAST: Kind.BELOW,
+}  # fmt: skip
 
 #: One row per distinct rule. low, high: the limits, -inf/inf where there is none; low_clear, high_clear: how far
 #: inside the value must be to clear; deadband in the unit of the value; on_ns, off_ns: delays, for stale and stuck
@@ -40,23 +56,30 @@ RULE = np.dtype(
 _LONGEST_NS = 2**61  # 73 years; two of them added to any time of this century stay within int64
 
 
+_FIELDS = (
+    (Kind.ABOVE, "above"), (Kind.BELOW, "below"), (Kind.OUTSIDE, "outside"), (Kind.ANOMALY, "anomaly"),
+    (Kind.STALE, "stale_s"), (Kind.STUCK, "stuck_s"), (Kind.RATE_ABOVE, "rate_above"),
+    (Kind.RATE_BELOW, "rate_below"), (Kind.DEVIATION, "deviates_from"), (Kind.GAP, "gap_s"),
+)  # fmt: skip
+
+
 def kind_of(rule: Rule) -> Kind:
     """What the rule looks at; ValueError where not exactly one limit is given.
 
     >>> kind_of(Rule(id="hot", on="cold/*", above=8.0)).name
     'ABOVE'
     """
-    given = [
-        kind
-        for kind, value in (
-            (Kind.ABOVE, rule.above), (Kind.BELOW, rule.below), (Kind.OUTSIDE, rule.outside),
-            (Kind.ANOMALY, rule.anomaly), (Kind.STALE, rule.stale_s), (Kind.STUCK, rule.stuck_s),
-        )
-        if value is not None
-    ]  # fmt: skip
+    given = [kind for kind, name in _FIELDS if getattr(rule, name) is not None]
     if len(given) != 1:
         raise ValueError(f"rule {rule.id}: exactly one limit is allowed, got {[kind.name.lower() for kind in given]}")
-    return given[0]
+    if rule.figure is not None:
+        return Kind.FIGURE
+    return Kind.FORECAST if rule.forecast_s is not None else given[0]
+
+
+def is_direct(rule: Rule) -> bool:
+    """The rule judges the readings themselves, or their scores."""
+    return kind_of(rule) <= Kind.STUCK
 
 
 def _nanoseconds(seconds: float) -> int:
@@ -67,14 +90,8 @@ def compile_rules(rules: Sequence[Rule]) -> NDArray[np.void]:
     """`RULE`[len(rules)], in the order given. Errors as `kind_of`."""
     table = np.zeros(len(rules), RULE)
     for row, rule in zip(table, rules, strict=True):
-        kind = kind_of(rule)
-        low, high = -np.inf, np.inf
-        if rule.outside is not None:
-            low, high = rule.outside
-        elif rule.below is not None:
-            low = rule.below
-        elif kind in {Kind.ABOVE, Kind.ANOMALY}:
-            high = float(rule.above if rule.above is not None else rule.anomaly or 0.0)
+        kind = _JUDGED_AS.get(kind_of(rule), kind_of(rule))
+        low, high = _bounds(rule)
         own_s = rule.stale_s or rule.stuck_s or 0.0
         row["kind"], row["low"], row["high"], row["deadband"] = kind, low, high, rule.deadband
         row["low_clear"], row["high_clear"] = low + rule.deadband, high - rule.deadband
@@ -82,19 +99,48 @@ def compile_rules(rules: Sequence[Rule]) -> NDArray[np.void]:
     return table
 
 
+def value_bounds(rule: Rule) -> tuple[float, float]:
+    """Low and high of an above, below or outside rule, in the unit of the series; -inf, inf where there is none."""
+    if rule.outside is not None:
+        return rule.outside
+    low = -np.inf if rule.below is None else rule.below
+    return low, np.inf if rule.above is None else rule.above
+
+
+def _bounds(rule: Rule) -> tuple[float, float]:
+    """What the kernels compare with, -inf and inf where there is no limit."""
+    kind = kind_of(rule)
+    if kind == Kind.DEVIATION and rule.by is not None:
+        return -rule.by, rule.by
+    low = {Kind.FORECAST: rule.forecast_s, Kind.RATE_BELOW: rule.rate_below}.get(kind)
+    high = {Kind.ANOMALY: rule.anomaly, Kind.RATE_ABOVE: rule.rate_above}.get(kind)
+    if low is None and high is None:
+        return value_bounds(rule)
+    return -np.inf if low is None else low, np.inf if high is None else high
+
+
 def limit_of(rule: Rule, *, upper: bool) -> float:
     """The limit that was crossed, in the unit of `unit_of`; `upper` picks the side of an outside rule."""
+    if rule.forecast_s is not None:
+        return rule.forecast_s
     if rule.outside is not None:
         return rule.outside[1] if upper else rule.outside[0]
-    values = (rule.above, rule.below, rule.anomaly, rule.stale_s, rule.stuck_s)
+    values = (
+        rule.above, rule.below, rule.anomaly, rule.stale_s, rule.stuck_s, rule.rate_above, rule.rate_below, rule.by,
+        rule.gap_s,
+    )  # fmt: skip
     return next(value for value in values if value is not None)
 
 
 def unit_of(kind: Kind, series_unit: str) -> str:
-    """Unit of limit and peak: the series' own, "1" for a score, "s" for stale and stuck."""
-    if kind == Kind.ANOMALY:
+    """Unit of limit and peak: the series' own, "1" for a score, "s" for a time, the series' own per s for a rate."""
+    if kind in {Kind.ANOMALY, Kind.FIGURE}:
         return "1"
-    return "s" if kind in {Kind.STALE, Kind.STUCK} else series_unit
+    if kind in {Kind.STALE, Kind.STUCK, Kind.FORECAST, Kind.GAP}:
+        return "s"
+    if kind in {Kind.RATE_ABOVE, Kind.RATE_BELOW}:
+        return f"{series_unit}/s"
+    return series_unit
 
 
 #: How people write the UCUM codes that they would not recognise; the others stand as they are.
@@ -105,9 +151,10 @@ def why_params(change: ConditionChange) -> dict[str, str]:
     """What the sentences of `why` name, as text: quantities with 6 digits and their unit, minutes.
 
     asset, tag, limit, peak, minutes; value: the last (stale) or the unmoving (stuck) value from the evidence;
-    allowed_minutes: the time of a stale or stuck rule.
+    allowed_minutes: the time of a stale or stuck rule. Of the evidence of the kinds that are computed first: over (how
+    far back they look), reference (what the value is compared with), target (the limit of a forecast), figure.
     """
-    value, limit = change.evidence.get("value"), change.limit
+    value, limit, over_s = change.evidence.get("value"), change.limit, change.evidence.get("over_s")
     return {
         "asset": change.asset,
         "tag": change.tag,
@@ -116,6 +163,8 @@ def why_params(change: ConditionChange) -> dict[str, str]:
         "minutes": _quantity(round(change.out_s / 60, 1), "1"),
         "allowed_minutes": _quantity(None if limit is None else round(limit / 60, 1), "1"),
         "value": _quantity(value if isinstance(value, float) else None, str(change.evidence.get("value_unit", "1"))),
+        "over": _quantity(over_s if isinstance(over_s, float) else None, "s"),
+        **{name: str(change.evidence.get(name, "?")) for name in ("reference", "target", "figure")},
     }
 
 
@@ -128,7 +177,9 @@ def _quantity(value: float | None, unit: str) -> str:
     if value is None:
         return "?"
     number = f"{value:.0f}" if 1e6 <= abs(value) < 1e15 else f"{value:.6g}"
-    return f"{number} {_SYMBOLS.get(unit, unit)}".rstrip()
+    whole, slash, per = unit.rpartition("/")
+    symbol = f"{_SYMBOLS.get(whole, whole)}/{per}" if slash and whole in _SYMBOLS else _SYMBOLS.get(unit, unit)
+    return f"{number} {symbol}".rstrip()
 
 
 def plain(value: float) -> float | None:

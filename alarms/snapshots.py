@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alarms.kernels import LANE, LONG_AGO, NONE, OPEN, SERIES
 from alarms.rules import rule_text
+from alarms.snapshots_1 import read_layout_1
+from alarms.told import TOLD
 from andon.config.models import Rule
 from andon.readings import I32
 
-#: Grows whenever SERIES, LANE or the meaning of a field changes.
-LAYOUT = 1
+#: Grows whenever SERIES, LANE, TOLD or the meaning of a field changes. Layout 1 is read as well (`snapshots_1.py`).
+LAYOUT = 2
 
-#: Layout, tick clock, slots (int32), series, lanes (bytes, little-endian), the rules they name as JSON.
-Snapshot = tuple[int, tuple[int, int], bytes, bytes, bytes, tuple[str, ...]]
+#: What late rows are compared with: TOLD records and floors of `ToldTable`, spans of `Spans`, ticks so far.
+Late = tuple[bytes, tuple[tuple[int, str, int], ...], tuple[tuple[int, ...], ...], int]
+#: Layout, tick clock, slots (int32), series, lanes (bytes, little-endian), the rules they name as JSON, late rows.
+Snapshot = tuple[int, tuple[int, int], bytes, bytes, bytes, tuple[str, ...], Late]
 
 
 class State(NamedTuple):
@@ -28,68 +32,73 @@ class State(NamedTuple):
     series: NDArray[np.void]
     lanes: NDArray[np.void]
     rules: Sequence[Rule]
+    told: NDArray[np.void]
+    floors: Sequence[tuple[int, str, int]]
+    spans: tuple[tuple[int, ...], ...]
+    ticks: int
 
 
 def write_snapshot(
-    clock: tuple[int, int], slots: I32, series: NDArray[np.void], lanes: NDArray[np.void], rules: Sequence[Rule]
-) -> Snapshot:
+    clock: tuple[int, int], slots: I32, series: NDArray[np.void], lanes: NDArray[np.void], rules: Sequence[Rule],
+    late: Late,
+) -> Snapshot:  # fmt: skip
     """Plain values only: it can be pickled, compared and kept across versions."""
     texts = tuple(rule_text(rule) for rule in rules)
-    return (LAYOUT, clock, slots.astype("<i4").tobytes(), series.tobytes(), lanes.tobytes(), texts)
+    return (LAYOUT, clock, slots.astype("<i4").tobytes(), series.tobytes(), lanes.tobytes(), texts, late)
 
 
-def read_snapshot(snapshot: Snapshot) -> State:
+def read_snapshot(snapshot: tuple[Any, ...]) -> State:
     """ValueError for another layout or for arrays that are not whole."""
-    if snapshot[0] != LAYOUT:
-        raise ValueError(f"alarm state of layout {snapshot[0]}; this version reads layout {LAYOUT}")
-    _, clock, slots, series, lanes, rules = snapshot
+    layout, clock, slots, series, lanes, texts, *late = snapshot
+    if layout not in (1, LAYOUT):
+        raise ValueError(f"alarm state of layout {layout}; this version reads layout {LAYOUT}")
+    rules = [Rule.model_validate_json(text) for text in texts]
+    places = np.frombuffer(slots, "<i4")
+    if layout == 1:
+        arrays = read_layout_1(series, lanes)
+        return State((clock[0], clock[1]), places, arrays.series, arrays.lanes, rules, arrays.told, (), arrays.spans, 0)
+    told, floors, spans, ticks = late[0]
     return State(
-        (clock[0], clock[1]), np.frombuffer(slots, "<i4"), np.frombuffer(series, SERIES), np.frombuffer(lanes, LANE),
-        [Rule.model_validate_json(text) for text in rules],
+        (clock[0], clock[1]), places, np.frombuffer(series, SERIES), np.frombuffer(lanes, LANE), rules,
+        np.frombuffer(told, TOLD), floors, spans, ticks,
     )  # fmt: skip
 
 
 def carry_over(before: NDArray[np.void], now: Sequence[tuple[str, int]], ids: Sequence[str]) -> NDArray[np.void]:
     """The lanes of one series under the rules of now.
 
-    before : LANE[2k], live then backlog, rule and next as indices into `ids`, -1 for none.
+    before : LANE[k], rule and next as indices into `ids`, -1 for none.
     now    : (rule id, index) of the rules that apply to the series today.
-    returns: LANE[2m]: the rules of now, then removed ones that still have a condition open.
+    returns: LANE[m]: the rules of now, then removed ones that still have a condition open.
 
     The rule of a lane is the one its state belongs to: unchanged, all goes on. Changed or removed, a confirmed
     condition goes on under its old rule with the new one (or none) as `next`; everything else starts afresh and keeps
     only what was told last, because that is the identity of an alarm and must not come twice.
     """
-    half = len(before) // 2
-    today = [index for _, index in now] * 2
+    today = [index for _, index in now]
     if before["rule"].tolist() == today and before["next"].tolist() == today:
         return before  # nearly always: 10,000 series come back in 0.3 s instead of 1.4
-    named = np.maximum(before["rule"], before["next"]).reshape(2, half).max(axis=0).tolist()  # NONE: nothing left
+    named = np.maximum(before["rule"], before["next"]).tolist()  # NONE: nothing left
     known = {ids[rule]: k for k, rule in enumerate(named) if rule != NONE}
-    pairs = [_pair(before, known.get(rule_id), half, rule) for rule_id, rule in now]
+    lanes = [_lane(before, known.get(rule_id), rule) for rule_id, rule in now]
     kept = {rule_id for rule_id, _ in now}
-    for rule_id, k in known.items():
-        if rule_id not in kept:
-            pair = _pair(before, k, half, NONE)
-            if (pair["rule"] >= 0).any():
-                pairs.append(pair)
-    if not pairs:
-        return np.zeros(0, LANE)
-    return np.stack(pairs).T.reshape(-1)
+    removed = [_lane(before, k, NONE) for rule_id, k in known.items() if rule_id not in kept]
+    lanes += [lane for lane in removed if lane["rule"][0] >= 0]
+    return np.concatenate(lanes) if lanes else np.zeros(0, LANE)
 
 
-def _pair(before: NDArray[np.void], k: int | None, half: int, rule: int) -> NDArray[np.void]:
-    """LANE[2], live and backlog, of one rule of now (-1: removed); k: its place before, None for a new rule."""
-    pair = np.zeros(2, LANE)
-    pair["rule"] = pair["next"] = rule
-    pair["told_start"] = pair["told_end"] = LONG_AGO
+def _lane(before: NDArray[np.void], k: int | None, rule: int) -> NDArray[np.void]:
+    """LANE[1] of one rule of now (-1: removed); k: its place before, None for a new rule."""
+    lane = np.zeros(1, LANE)
+    lane["rule"] = lane["next"] = rule
+    lane["told_start"] = lane["decided"] = LONG_AGO
     if k is None:
-        return pair
-    for lane, old in zip(pair, before[[k, half + k]], strict=True):
-        if old["rule"] >= 0 and (old["phase"] == OPEN or old["rule"] == rule):
-            for field in LANE.names or ():
-                lane[field] = old[field]
-            lane["next"] = rule
-        else:
-            lane["told_start"], lane["told_end"] = old["told_start"], old["told_end"]
-    return pair
+        return lane
+    old = before[k]
+    if old["rule"] >= 0 and (old["phase"] == OPEN or old["rule"] == rule):
+        for field in LANE.names or ():
+            lane[field] = old[field]
+        lane["next"] = rule
+    else:
+        lane["told_start"] = old["told_start"]
+    return lane

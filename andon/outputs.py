@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from andon.conditions import ConditionChange
-from andon.readings import F64, I32, I64, U8, DeadLetters
+from andon.readings import F64, I32, I64, U8, DeadLetters, Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,4 +187,5 @@ class ShardOutputs:
     conditions: Sequence[ConditionChange] = ()
     dead: DeadLetters = field(default_factory=DeadLetters.empty)
     paths: Mapping[int, tuple[str, str]] = field(default_factory=dict)  # series id -> (asset, tag), of all ids above
+    events: Sequence[Event] = ()  # in log order
     rebirths: Sequence[tuple[str, str]] = ()  # Sparkplug edge nodes (group, node) whose births should be sent again

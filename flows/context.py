@@ -6,7 +6,8 @@ from typing import Any
 
 from andon.readings import Event
 
-KEYS = ("order", "product", "lot", "shift", "mode")  # bounded, so a chatty producer cannot grow the state
+# Bounded, so a chatty producer cannot grow the state. calibration: the certificate in force, and until when it is.
+KEYS = ("order", "product", "lot", "shift", "mode", "calibration", "calibration_due")
 
 
 class ProductionContext:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from alarms.conditions import ConditionEngine
 from andon.conditions import ConditionChange
 from andon.config.models import Rule
-from andon.outputs import ShardOutputs, SpanRows, WindowRows
+from andon.outputs import Figure, ShardOutputs, SpanRows, WindowRows
 from andon.plant import PlantModel, SeriesSpec
 from andon.readings import (
     F64,
@@ -43,6 +43,7 @@ from flows.figures import FigureBoard, figure_specs
 from flows.logclock import LogClock
 from flows.retention import JournalRetention
 from flows.revisions import Corrections
+from flows.rule_stages import RuleStages, rules_on
 from flows.shard_step import Collected, Judged, ends_of, in_log_order
 from flows.spans import DeclaredSpans
 from flows.state import Root, StateFiles
@@ -84,7 +85,8 @@ class ShardEngine:
         self._figures, self._any_figures = FigureBoard(figures, config.windows.figures_s, journal), bool(figures)
         self._detector = RobustDetector(256)
         self._ewma = EwmaDetector(0)
-        self._conditions = ConditionEngine(self._rules_for)
+        self._conditions = ConditionEngine(self._rules_for, journal.points, config.time.correct_for_h * 3600.0)
+        self._rules = RuleStages(plant, self.dictionary)
         self._conflicts = ConflictWatch(self.dictionary.spec)
         self._ledger = Ledger()
         self._context = ProductionContext()
@@ -116,6 +118,8 @@ class ShardEngine:
             begin = one.at_row
             if isinstance(one, Event):
                 self._context.apply(one)
+                self._rules.event(one)
+                self._out.events.append(one)
                 continue
             dead_end = int(np.searchsorted(decoded.dead.offset, one.offset))
             self._count_dead(decoded.dead, dead_begin, dead_end)
@@ -174,8 +178,8 @@ class ShardEngine:
             self._ewma.grow(len(self._detects))
 
     def _rules_for(self, spec: SeriesSpec) -> Sequence[Rule]:
-        """A series that left the configuration has no rules: it would only ever be stale."""
-        return self.plant.rules_for(spec) if (spec.asset, spec.tag) in self.plant.series else ()
+        """Those that judge the readings themselves; the others are in `RuleStages`."""
+        return rules_on(self.plant, spec, direct=True)
 
     def _rows(self, decoded: Decoded, judged: Judged, begin: int, end: int) -> None:
         """Rows between two ticks or events."""
@@ -205,7 +209,8 @@ class ShardEngine:
             self._corrections.note(rows.series[late], rows.time_ns[late], closed_ns[late])
             self._figures.note_late(rows.series[late], rows.time_ns[late])
         self._out.readings += len(rows)
-        changes = self._conditions.step(self._by_the_clock(rows), score)
+        timed = self._by_the_clock(rows)
+        changes = self._rules.step(timed, self._conditions.step(timed, score))
         self._out.changes += [self._with_evidence(change) for change in changes]
 
     def _by_the_clock(self, rows: Readings) -> Readings:
@@ -258,10 +263,12 @@ class ShardEngine:
         out.windows.append(self._corrections.take())
         if self._spans.any:
             out.spans.append(self._spans.tick(self._windows.closed_ns))
+        figures: list[Figure] = []
         if self._any_figures:
             windows = self._windows
-            out.figures += self._figures.tick(self._ticks, windows.newest_ns, windows.closed_ns, windows.seen)
-        changes = self._conditions.tick(passed_ns, tick.offset)
+            figures = self._figures.tick(self._ticks, windows.newest_ns, windows.closed_ns, windows.seen)
+            out.figures += figures
+        changes = self._rules.tick(tick, passed_ns, figures, self._conditions.tick(passed_ns, tick.offset))
         out.changes += [self._with_evidence(change) for change in changes]
         out.changes += self._conflicts.tick(passed_ns, tick.offset)  # no evidence to gather: the ledger counts them
         ledger = self._ledger.take(tick.offset)
@@ -299,6 +306,7 @@ class ShardEngine:
             conditions=out.changes,
             dead=DeadLetters.joined(out.dead).in_log_order(),
             paths=self._paths,
+            events=out.events,
             rebirths=out.rebirths,
         )
 
@@ -312,6 +320,7 @@ class ShardEngine:
         if known < len(self.dictionary):
             names += "".join(f"{spec.path}\n" for spec in self.dictionary.specs[known:]).encode()
             self._names = len(self.dictionary), names
+            self.journal.name_series(names)
         parts["dictionary"] = names
         parts["clock"] = self._clock.snapshot()
         parts["decoder"] = self._decoder.snapshot()
@@ -357,6 +366,6 @@ class ShardEngine:
         return {
             "dictionary": self.dictionary, "windows": self._windows, "duplicates": self._duplicates,
             "corrections": self._corrections, "figures": self._figures, "detector": self._detector, "ewma": self._ewma,
-            "conditions": self._conditions, "conflicts": self._conflicts, "ledger": self._ledger,
+            "conditions": self._conditions, "rules": self._rules, "conflicts": self._conflicts, "ledger": self._ledger,
             "context": self._context, "touched": self._touched, "retention": self._retention,
         }  # fmt: skip

@@ -45,6 +45,7 @@ class Collected:
         self.ledger: list[LedgerRows] = []
         self.dead: list[DeadLetters] = dead or []
         self.rebirths: Sequence[tuple[str, str]] = ()
+        self.events: list[Event] = []
         self.readings = 0
 
 

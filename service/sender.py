@@ -6,29 +6,21 @@ python -m service.sender --config plant.toml --data data
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from contextlib import ExitStack, closing
 
 from andon.config.load import load_plant
-from andon.config.models import Erp
 from andon.datafolder import DataFolder
 from andon.errors import ConfigError
 from andon.heartbeat import Heartbeat
 from andon.logs import set_up_logs
 from andon.process import exit_status_of
 from andon.records import open_site_records
-from andon.secrets import read_secret
+from service.erp_link import write_link
 from service.options import parser, stop_on_signals
-from sinks.erp.webhook import WebhookConnector
+from sinks.erp.connectors import connector
 from sinks.outbox import Sender
 
-
-def connector(erp: Erp, base: Path) -> WebhookConnector:
-    """The driver that [erp] asks for; a relative secret_file is beside plant.toml. ConfigError without a secret."""
-    file = str(base / erp.secret_file) if erp.secret_file else None
-    secret = read_secret("ANDON_ERP_SECRET", file, "erp.secret_file")
-    if secret is None:
-        raise ConfigError("secret.missing", where="erp.secret_file", variable="ANDON_ERP_SECRET")
-    return WebhookConnector(erp.url, secret.reveal(), timeout_s=erp.timeout_s)
+CONNECTIONS = 8  # to the ERP, each with an order of another asset
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,11 +34,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if plant.erp is None:
         raise ConfigError("erp.none")
     beat = Heartbeat(data, "sender")
-    with (
-        open_site_records(plant, data, stop, beat=beat) as records,
-        connector(plant.erp, options.config.parent) as erp,
-    ):
-        Sender(records, erp).run(stop, beat=beat)
+    with open_site_records(plant, data, stop, beat=beat) as records, ExitStack() as opened:
+        made = (connector(plant.erp, options.config.parent) for _ in range(CONNECTIONS))
+        first, *beside = [opened.enter_context(closing(driver)) for driver in made]
+        Sender(records, first, beside=beside, told=lambda breaker: write_link(data, breaker)).run(stop, beat=beat)
     return 0
 
 

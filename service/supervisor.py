@@ -207,7 +207,7 @@ def python(module: str, *arguments: object) -> list[str]:
 
 
 def site_parts(config: Path, data: Path, plant: Plant, workers: int, clock: Sequence[str]) -> list[Part]:
-    """The processes of a site: ticker, flows, a sender for each target, web, dead-man.
+    """The processes of a site: ticker, flows, a sender for each target, notifier, follow-up, web, dead-man.
 
     workers: number of flows. clock: arguments of the plant's clock.
     """
@@ -217,9 +217,17 @@ def site_parts(config: Path, data: Path, plant: Plant, workers: int, clock: Sequ
         argv = python("flows.plant", *common, "--worker", worker, "--workers", workers)
         parts.append(Part(f"flow-{worker}", argv, 2, watched=True))
     parts += [Part(name, python(SENDERS[name], *common, *clock), 3) for name in senders(plant)]
+    parts.append(Part("notifier", python("service.notifier", *common), 3))
+    if follows_up(plant):
+        parts.append(Part("follow-up", python("service.follow_up", *common), 3))
     parts.append(Part("web", python("service.web", *common, *clock), 3))
     parts.append(Part("dead-man", python("service.deadman", *common), 3))
     return parts
+
+
+def follows_up(plant: Plant) -> bool:
+    """Whether anything follows from the alarms of a site: an ERP, or quality events."""
+    return plant.erp is not None or any(rule.raises == "quality_event" for rule in plant.rule)
 
 
 def senders(plant: Plant) -> list[str]:

@@ -21,6 +21,7 @@ import orjson
 from prometheus_client import Counter
 
 from andon.outputs import Figure, Latest, LedgerRows, ShardOutputs, SpanRows, StateChanges, WindowRows
+from sinks import event_history
 from sinks.history_reader import BUSY_TIMEOUT_S, HistoryReader
 
 __all__ = ["HistoryReader", "HistoryWriter"]
@@ -55,6 +56,7 @@ create table if not exists ledger (
     conflict integer not null, as_of integer not null, primary key (series, hour_ns)) without rowid;
 create table if not exists meta (key text primary key, value integer not null) without rowid;
 """
+_ASSETS = "select distinct asset from event"
 
 _WINDOW = """
 insert into "window" values (?,?,?,?,?,?,?,?,?,?,?,?) on conflict do update set
@@ -115,7 +117,7 @@ class HistoryWriter:
         self._db.execute("pragma journal_mode = wal")
         self._db.execute("pragma synchronous = full")
         with _transaction(self._db):
-            for statement in _SCHEMA.strip().split(";\n"):
+            for statement in (*_SCHEMA.strip().split(";\n"), event_history.SCHEMA):
                 self._db.execute(statement)
             self._db.execute(_META, ("schema", SCHEMA_VERSION))
             self._db.execute(_META, ("shard", shard))
@@ -155,6 +157,8 @@ class HistoryWriter:
             self._many(_LATEST, "latest", _latest_rows(outputs.latest, ids, offset))
         if outputs.states is not None:
             self._many(_STATE, "state_change", _state_rows(outputs.states, ids))
+        if outputs.events:
+            self._many(event_history.INSERT, "event", event_history.rows(outputs.events))
         for rows in outputs.ledger:
             self._many(_LEDGER, "ledger", _ledger_rows(rows, ids))
         self._db.execute(_META, ("watermark_ns", outputs.watermark_ns))
@@ -180,6 +184,8 @@ class HistoryWriter:
         with _transaction(self._db):
             for kind in [row[0] for row in self._db.execute("select distinct kind from figure")]:
                 gone += self._db.execute(_OLD_FIGURES, (kind, before_ns)).rowcount
+            for (asset,) in self._db.execute(_ASSETS).fetchall():
+                gone += self._db.execute(event_history.PRUNE, {"asset": asset, "before": before_ns}).rowcount
             # By series, along the primary keys: one statement over the whole table reads 400 days of windows.
             for series in self._ids.values():
                 for statement in _OLD_ROWS:

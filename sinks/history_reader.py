@@ -16,6 +16,8 @@ import orjson
 
 from andon.outputs import Figure
 from andon.readings import NS_PER_S
+from sinks import event_history
+from sinks.event_history import EventRow
 
 BUSY_TIMEOUT_S = 10.0
 _HAS_SPANS = "select 1 from sqlite_master where type = 'table' and name = 'span'"
@@ -259,6 +261,14 @@ class HistoryReader:
             (from_hour_ns, after, limit),
         )
         return max((row[3] for row in rows), default=after), {(row[0], row[1], row[2]) for row in rows}
+
+    def events(self, asset: str, start_ns: int, end_ns: int) -> list[EventRow]:
+        """What happened to an asset in [start_ns, end_ns) of event time, in order."""
+        rows: list[EventRow] = []
+        for file in self._files:
+            if file.rows(event_history.HAS):  # a version before had none
+                rows += map(event_history.told, file.rows(event_history.SELECT, (asset, start_ns, end_ns)))
+        return sorted(rows, key=lambda one: (one.time_ns, one.offset))
 
     def paths(self) -> list[tuple[str, str]]:
         """(asset, tag) of every series that was ever written, in order."""

@@ -5,6 +5,7 @@ place in the log of accepted readings, so it is the same however the log was cut
 
 Files of journal/<shard>/: `<n>.open.arrow` takes one stream a flush (journal_format.py); when it is full it becomes
 `<n>.arrow`, written again and compressed where its flushes were small, and its SHA-256 goes into `manifest.jsonl`.
+`series.txt` names the series. Other processes read with journal_reader.py.
 `restore` goes back to the position
 that a snapshot names, so a replay appends the same rows again.
 """
@@ -32,6 +33,7 @@ __all__ = ["OTHER", "SAME", "UNKNOWN", "Journal", "Position", "Sealed", "verify"
 
 SEGMENT_ROWS = 131_072
 CACHED_SEGMENTS = 6
+SERIES = "series.txt"  # what the numbers of series stand for
 LARGE_BATCH = 2_048  # rows a flush from which an open file is good enough to be kept as it is
 Position = tuple[int, int, int]  # segment number, rows in it, rows in all
 
@@ -104,6 +106,10 @@ class Journal:
         if self._used >= self._segment_rows:
             self._seal()
         return (self._segment, self._used, self.rows)
+
+    def name_series(self, names: bytes) -> None:
+        """Keep what the numbers of series stand for: asset-path/tag, a line each in the order of the ids."""
+        _write_file(self.folder / SERIES, [names])
 
     def restore(self, position: Position | None) -> None:
         """Go back to a position; None: there is no state, so what stands here belongs to no log and is put aside."""
@@ -304,7 +310,7 @@ class Journal:
 
     def _put_aside(self) -> None:
         self._close()
-        files = [*self.folder.glob("*.arrow"), *self.folder.glob("manifest.jsonl")]
+        files = [*self.folder.glob("*.arrow"), *self.folder.glob("manifest.jsonl"), *self.folder.glob(SERIES)]
         if not files:
             return
         number = len([path for path in self.folder.iterdir() if path.is_dir()])

@@ -11,147 +11,155 @@ import os
 import random
 import socket
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 import structlog
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge
 
 from andon.clock import Clock, SystemClock
 from andon.errors import RecordsError
-from andon.readings import NS_PER_S
 from andon.records import SYSTEM_SENDER, Actor, DeliveryResult, OutboxItem, Records
-from sinks.erp.port import (
-    BrokenError,
-    BusyError,
-    ErpConnector,
-    ExternalRecord,
-    RefusedError,
-    SendError,
-    UnavailableError,
-)
+from sinks.attempts import Attempt, Job, attempt
+from sinks.breaker import STATES, Breaker
+from sinks.erp.port import BrokenError, Deliverer, RefusedError, SendError, UnavailableError
+from sinks.lanes import Lanes
 
 log = structlog.get_logger()
 
 # Quick at first, since most failures are one lost answer or a busy second; capped, so that an ERP that is back gets its
 # backlog within 5 min. Twelve refusals of one order take about 20 min.
 GAPS_S = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0)
+COUNT_S = 1.0  # the outbox is counted so often, for the gauge
+MOST_MET = 10_000  # orders whose failures are remembered
 
 ATTEMPTS = Counter("andon_outbox_attempts", "Attempts to deliver an order, by outcome", ["outcome"])
 ORDERS = Gauge("andon_outbox_orders", "Orders in the outbox, by state", ["state"], multiprocess_mode="mostrecent")
-SECONDS = Histogram("andon_outbox_attempt_seconds", "Time of one attempt, look-up included")
+BREAKER = Gauge(
+    "andon_outbox_breaker", "1 for the state that the way to the ERP is in", ["state"], multiprocess_mode="mostrecent"
+)
 
 
 class Sender:
-    """Delivers due orders one by one.
+    """Delivers due orders, as many at once as it has drivers, one after the other for each asset.
 
     records, connector : where orders come from and go to.
     clock              : real time.
-    lease_s            : how long a claimed order stays ours; must exceed the time of two calls to the ERP.
+    beside             : more drivers of the same ERP, for as many more calls under way.
+    lease_s            : how long a claimed order stays ours; must exceed the time of three calls to the ERP.
     gaps_s             : waits between attempts, s; the last one repeats. Jitter of up to 20 % is taken off.
-    max_refusals       : after so many answers that blame the order (500, 409) it is parked.
+    max_refusals       : after so many answers that blame the order (500, 409) it is parked. So is one that met nothing
+                         but outages so often, while others in between were delivered.
+    told               : called when the breaker's state has changed.
     """
 
     def __init__(
-        self, records: Records, connector: ErpConnector, clock: Clock | None = None, *, lease_s: float = 60.0,
-        gaps_s: Sequence[float] = GAPS_S, max_refusals: int = 12, owner: str | None = None,
-        rng: random.Random | None = None, actor: Actor = SYSTEM_SENDER,
+        self, records: Records, connector: Deliverer, clock: Clock | None = None, *,
+        beside: Sequence[Deliverer] = (), lease_s: float = 60.0, gaps_s: Sequence[float] = GAPS_S,
+        max_refusals: int = 12, owner: str | None = None, rng: random.Random | None = None,
+        actor: Actor = SYSTEM_SENDER, told: Callable[[Breaker], None] = lambda _: None,
     ) -> None:  # fmt: skip
-        self.records, self.connector, self.clock = records, connector, clock or SystemClock()
-        self.lease_s, self.gaps_s, self.max_refusals = lease_s, tuple(gaps_s), max_refusals
+        self.records, self.clock, self.actor = records, clock or SystemClock(), actor
+        self.lease_s, self.max_refusals = lease_s, max_refusals
         self.owner = owner or f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}"
-        self.actor = actor
-        self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
-        self._down = 0  # attempts in a row that never reached a working ERP
-        self._pause_ns = self._pause_until_ns = 0
-        self._told: str | None = None
+        self.breaker = Breaker(self.clock, gaps_s, rng or random.Random())  # noqa: S311 - jitter, not a secret
+        self._lanes: Lanes[Deliverer, Job, Attempt] = Lanes((connector, *beside), attempt)
+        self._finished: list[tuple[OutboxItem, DeliveryResult]] = []  # not yet noted in the records
+        self._delivered = 0
+        self._met: dict[str, int] = {}  # order -> how many had been delivered when it last met an outage
+        self._told_of, self._breaker_told = told, ""
+        self._error: str | None = None
+        self._counted_s = float("-inf")
 
     def run(self, stop: threading.Event, *, poll_s: float = 0.2, beat: Callable[[], None] = lambda: None) -> None:
-        """Deliver until `stop` is set; an order that is being sent is finished first. Never raises RecordsError.
+        """Deliver until `stop` is set; what is being sent is finished first. Never raises RecordsError.
 
-        beat : called before every attempt, for a watchdog; an attempt takes up to two calls to the ERP.
+        beat : called before orders are taken, for a watchdog; an attempt takes up to three calls to the ERP.
         """
         while not stop.is_set():
-            beat()
             try:
-                done = self.step(most=1)
+                done = self.step(most=10**9, stop=stop, beat=beat)
             except RecordsError as error:  # busy, disk full: orders stay where they are
                 self._tell(error.code, cause=str(error))
                 done = 0
                 stop.wait(1.0)
             if not done:
                 stop.wait(poll_s)
+        self._lanes.close()
 
-    def step(self, most: int = 50) -> int:
-        """Handle up to `most` due orders; returns how many attempts were made. Stops at the first sign of an outage."""
-        attempts = 0
-        while attempts < most and not self._paused():
-            item = self.records.claim_order(self.owner, self.lease_s, self.actor)
-            if item is None:
+    def step(
+        self, most: int = 50, *, stop: threading.Event | None = None, beat: Callable[[], None] = lambda: None
+    ) -> int:
+        """Handle up to `most` due orders; returns how many attempts were made. Stops at the first sign of an outage.
+
+        Raises RecordsError; what was not noted then is noted by the next call.
+        """
+        begun = 0
+        while True:
+            beat()
+            self._report()
+            wanted = 0 if stop is not None and stop.is_set() else min(self._lanes.free, most - begun)
+            items = self._exchange(self.breaker.room(self._lanes.under_way, wanted))
+            for item in items:
+                self._lanes.begin(Job(item, self.breaker.round))
+            begun += len(items)
+            if not self._lanes.under_way:
                 break
-            attempts += 1
-            with SECONDS.time():
-                result = self._attempt(item)
-            held = self.records.finish_order(item, result, self.actor)
-            ATTEMPTS.labels(result.outcome if held else "fenced").inc()
-            self._log(item, result, held=held)
-        if attempts:
-            for state, count in self.records.order_counts().items():
-                ORDERS.labels(state).set(count)
-        return attempts
+            self._finished += [(one.job.item, self._judged(one)) for one in self._lanes.take()]
+        self._report()
+        return begun
 
-    def _paused(self) -> bool:
-        wait_ns = self._pause_until_ns - self.clock.now_ns()
-        # More is left than was meant: the clock was set back, and a pause of seconds must not become one of an hour.
-        return 0 < wait_ns <= self._pause_ns
-
-    def _attempt(self, item: OutboxItem) -> DeliveryResult:
-        key, body = item.order_key, item.body.encode()
-        try:
-            # Any earlier attempt may have been taken though no answer came: look before sending again.
-            found = self.connector.find(key) if item.attempt > 1 else None
-            if found is not None and found.revision >= item.revision:
-                result = _taken("found", found)
-            elif found is not None:
-                result = _taken("delivered", self.connector.update(item.kind, key, body, found))
-            else:
-                result = _taken("delivered", self.connector.open(item.kind, key, body))
-        except SendError as failure:
-            result = self._failed(item, failure)
-        except Exception as error:
-            log.exception("outbox.connector_failed", order=key)
-            result = self._failed(item, BrokenError(None, f"{type(error).__name__} in the connector"))
-        else:
-            self._down, self._pause_until_ns = 0, 0
-        return result
-
-    def _failed(self, item: OutboxItem, failure: SendError) -> DeliveryResult:
-        """Retry, park, or find that the order was taken after all."""
-        if failure.status is not None and 400 <= failure.status < 500 and not isinstance(failure, BusyError):
-            try:
-                found = self.connector.find(item.order_key)
-            except SendError as lookup:
-                return self._retry(item, lookup)  # parked only on a look-up's word
-            if found is not None and found.revision >= item.revision:
-                return _taken("found", found, failure.status)
-        last = isinstance(failure, BrokenError) and item.refusals + 1 >= self.max_refusals
-        if isinstance(failure, RefusedError) or last:
-            return DeliveryResult("parked", failure.status, _said(failure))
-        return self._retry(item, failure)
-
-    def _retry(self, item: OutboxItem, failure: SendError) -> DeliveryResult:
-        # A refused look-up (401: the secret is wrong) is no verdict on the order, and will meet the next one too.
-        outage = isinstance(failure, (UnavailableError, BusyError, RefusedError))
-        self._down = self._down + 1 if outage else 0
-        tries = self._down if outage else item.failures + 1
-        wait_s = self.gaps_s[min(tries, len(self.gaps_s)) - 1] * self._rng.uniform(0.8, 1.0)
-        if failure.retry_after_s is not None:
-            wait_s = failure.retry_after_s
-        if outage:
-            self._pause_ns = round(wait_s * NS_PER_S)
-            self._pause_until_ns = self.clock.now_ns() + self._pause_ns
-        return DeliveryResult(
-            "retry", failure.status, _said(failure), retry_after_s=wait_s, blames_order=isinstance(failure, BrokenError)
+    def _exchange(self, most: int) -> list[OutboxItem]:
+        """Note what is finished, take more, in one transaction."""
+        if not most and not self._finished:
+            return []
+        fresh = self.breaker.state != "closed"  # an order that always fails must not be all that ever finds out
+        items, held = self.records.exchange_orders(
+            self._finished, self.owner, self.lease_s, most, self.actor, fresh=fresh
         )
+        for (item, result), ours in zip(self._finished, held, strict=True):
+            ATTEMPTS.labels(result.outcome if ours else "fenced").inc()
+            self._log(item, result, held=ours)
+        self._finished = []
+        return items
+
+    def _judged(self, one: Attempt) -> DeliveryResult:
+        """The result of an attempt; a failure is one of the way to the ERP, or of the order."""
+        item, failure = one.job.item, one.failure
+        if one.result is not None or failure is None:
+            self.breaker.answered(one.job.round)
+            self._delivered += 1
+            self._met.pop(item.order_key, None)
+            return one.result or DeliveryResult("retry")
+        if isinstance(failure, BrokenError) or one.looked_up:
+            self.breaker.answered(one.job.round)
+            if isinstance(failure, RefusedError) or item.refusals + 1 >= self.max_refusals:
+                return _parked(failure)
+            return _again(failure, self.breaker.gap_s(item.failures + 1), blames=True)
+        # A refused look-up (401: the secret is wrong) is no verdict on the order, and will meet the next one too.
+        pause_s = self.breaker.failed(one.job.round, _said(failure), failure.retry_after_s)
+        met = self._met.get(item.order_key, self._delivered)
+        alone = isinstance(failure, UnavailableError) and met < self._delivered
+        if alone and item.refusals + 1 >= self.max_refusals:
+            return _parked(failure)
+        if len(self._met) < MOST_MET:
+            self._met[item.order_key] = self._delivered
+        wait_s = max(pause_s, self.breaker.gap_s(item.failures + 1)) if alone else pause_s
+        return _again(failure, wait_s, blames=alone)
+
+    def _report(self) -> None:
+        """Keep the gauges, and whoever wants to know, up to date."""
+        state = self.breaker.state
+        if state != self._breaker_told:
+            self._breaker_told = state
+            for one in STATES:
+                BREAKER.labels(one).set(int(one == state))
+            self._told_of(self.breaker)
+        now_s = time.monotonic()
+        if now_s - self._counted_s >= COUNT_S:
+            self._counted_s = now_s
+            for name, count in self.records.order_counts().items():
+                ORDERS.labels(name).set(count)
 
     def _log(self, item: OutboxItem, result: DeliveryResult, *, held: bool) -> None:
         told = {"order": item.order_key, "asset": item.asset, "attempt": item.attempt, "status": result.status}
@@ -161,23 +169,26 @@ class Sender:
             log.error("outbox.parked", error=result.error, **told)
         elif result.outcome == "retry":
             self._tell(result.error or "", **told)
-        elif item.failures or self._told is not None:
-            self._told = None
+        elif item.failures or self._error is not None:
+            self._error = None
             log.warning("outbox.recovered", number=result.external_number, **told)
         else:
             log.info("outbox.delivered", number=result.external_number, **told)
 
     def _tell(self, error: str, **told: object) -> None:
         """Log an error once, not for each attempt that meets it."""
-        if error != self._told:
-            self._told = error
+        if error != self._error:
+            self._error = error
             log.warning("outbox.retrying", error=error, **told)
 
 
-def _taken(outcome: str, record: ExternalRecord, status: int | None = None) -> DeliveryResult:
-    return DeliveryResult(
-        "found" if outcome == "found" else "delivered", status, external_id=record.id, external_number=record.number
-    )
+def _again(failure: SendError, wait_s: float, *, blames: bool) -> DeliveryResult:
+    wait_s = wait_s if failure.retry_after_s is None else failure.retry_after_s
+    return DeliveryResult("retry", failure.status, _said(failure), retry_after_s=wait_s, blames_order=blames)
+
+
+def _parked(failure: SendError) -> DeliveryResult:
+    return DeliveryResult("parked", failure.status, _said(failure))
 
 
 def _said(failure: SendError) -> str:

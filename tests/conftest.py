@@ -20,6 +20,7 @@ from tests.servers.fixtures import (  # noqa: F401 - pytest finds fixtures by th
     postgres_server,
     server_folder,
     toxiproxy,
+    tryton,
 )
 
 ROOT = Path(__file__).parent.parent

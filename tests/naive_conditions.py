@@ -1,4 +1,7 @@
-"""The conditions again, one row and one rule at a time, in plain Python: slow, obvious, written from the document."""
+"""The conditions again, one row and one rule at a time, in plain Python: slow, obvious, written from the document.
+
+Rows behind their series change nothing here; `tests/late_logs.py` says what they are to lead to.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,6 @@ from andon.config.models import Rule
 from andon.plant import SeriesSpec, rule_version
 
 S = 1_000_000_000
-BACKLOG_ENDS = 600 * S
 
 
 def condition_of(rule: Rule) -> str:
@@ -44,10 +46,10 @@ class Told:
 
 
 class Lane:
-    """One rule on one lane of one series."""
+    """One rule on one series."""
 
-    def __init__(self, rule: Rule, series: Series, *, late: bool) -> None:
-        self.rule, self.series, self.late = rule, series, late
+    def __init__(self, rule: Rule, series: Series) -> None:
+        self.rule, self.series = rule, series
         self.condition: Open | None = None
         self.told: Told | None = None
         self.newest: int | None = None
@@ -93,21 +95,8 @@ class Lane:
     def fresh_start(self, t: int) -> int:
         return t if self.told is None else max(t, self.told.start + 1)
 
-    def after_known(self, start: int) -> float:
-        """A backlog condition counts from the end of what is known of this rule, never within it."""
-        windows = [lane.told for lane in (self, self.series.twin(self)) if lane.told is not None]
-        while start < math.inf and (inside := [told.end for told in windows if told.start <= start <= told.end]):
-            start = max(inside) + 1
-        return start
-
     def confirm(self, t: int, offset: int) -> list[ConditionChange]:
         held = self.condition
-        if self.late and held.start != (start := self.after_known(held.start)):
-            if start == math.inf:
-                return []
-            held.start, held.out = start, t - start
-            if t < held.start + self.on:
-                return []
         held.confirmed = True
         self.told = Told(held.start, math.inf)
         return [self.change("raised", None, self.on, offset)]
@@ -132,7 +121,7 @@ class Lane:
         return ConditionChange(
             kind, spec.asset, spec.tag, rule.id, rule_version(rule), rule.raises, rule.priority, what, limit,
             "s" if timed else "1" if what == "anomaly" else spec.unit, held.start, held.start + self.on, cleared,
-            out / S if timed else held.peak, out / S, offset, self.late,
+            out / S if timed else held.peak, out / S, offset, False,
             {"value": held.peak, "value_unit": spec.unit} if timed else {},
         )  # fmt: skip
 
@@ -216,81 +205,24 @@ class Lane:
         self.condition = Open(self.fresh_start(newest), value, beyond=False)
         return self.confirm(newest, offset)
 
-    def end(self, at: int, offset: int) -> list[ConditionChange]:
-        """The backlog stretch is over."""
-        if self.gone:
-            return []
-        if self.condition is not None and self.condition.beyond:
-            self.condition.out += at - self.newest
-        changes = self.hold_until(at, offset)
-        if self.condition is not None and self.condition.confirmed:
-            if self.what == "stuck":
-                self.condition.out = at - self.condition.start
-            changes += self.clear(at, offset)
-        self.condition = self.newest = None
-        return changes
-
 
 class Series:
     def __init__(self, spec: SeriesSpec, rules: Sequence[Rule]) -> None:
         self.spec = spec
-        self.live = [Lane(rule, self, late=False) for rule in rules]
-        self.late = [Lane(rule, self, late=True) for rule in rules]
+        self.live = [Lane(rule, self) for rule in rules]
         self.newest: int | None = None
         self.value = math.nan
         self.received = 0
-        self.gap: tuple[int, int] | None = None
-        self.stretch: list[int] = []  # event times of the running backlog stretch
-        self.stretch_received = 0
-        self.until: int | None = None
-
-    def twin(self, lane: Lane) -> Lane:
-        return self.live[self.late.index(lane)]
-
-    def hold(self) -> int:
-        return round(3 * self.spec.every_s * S)
 
     def row(self, t: int, received: int, value: float, score: float, offset: int) -> list[ConditionChange]:
         if not self.live:
             return []  # a series without rules is not followed
         if self.newest is not None and t < self.newest:
-            return self.late_row(t, received, value, score, offset)
-        if self.newest is not None and t - self.newest > self.hold():
-            self.gap = (self.newest, t)
+            return []
         changes = []
         for lane in self.live:
             changes += lane.row(t, value, score, offset)
         self.newest, self.received, self.value = t, received, value
-        return changes
-
-    def in_gap(self, t: int) -> bool:
-        return self.gap is not None and self.gap[0] <= t < self.gap[1]
-
-    def late_row(self, t: int, received: int, value: float, score: float, offset: int) -> list[ConditionChange]:
-        changes = []
-        if self.stretch and t < self.stretch[-1]:
-            first = self.stretch[0]
-            changes += self.end(self.stretch[-1], offset)
-            if self.in_gap(first):
-                self.gap = (self.gap[0], first)
-        elif self.stretch and self.until is not None:
-            if t >= self.until:
-                changes += self.end(self.until, offset)
-        elif self.stretch and t - self.stretch[-1] > self.hold():
-            changes += self.end(self.stretch[-1], offset)
-        if self.in_gap(t):
-            self.until = self.gap[1]
-        self.stretch.append(t)
-        self.stretch_received = received
-        for lane in self.late:
-            changes += lane.row(t, value, score, offset)
-        return changes
-
-    def end(self, at: int, offset: int) -> list[ConditionChange]:
-        changes = []
-        for lane in self.late:
-            changes += lane.end(at, offset)
-        self.stretch, self.until = [], None
         return changes
 
     def tick(self, passed: int, offset: int) -> list[ConditionChange]:
@@ -306,10 +238,6 @@ class Series:
                 changes += lane.silent(self.newest, self.value, silence, offset)
             else:
                 changes += lane.hold_until(self.newest + silence, offset)
-        if self.stretch:
-            self.stretch_received = min(self.stretch_received, passed)
-            if passed - self.stretch_received >= BACKLOG_ENDS:
-                changes += self.end(self.stretch[-1] if self.until is None else self.until, offset)
         return changes
 
 
@@ -347,30 +275,22 @@ class NaiveEngine:
         """A restart with other rules."""
         self.rules_of = rules_of
         for one in self.series:
-            pairs = zip(one.live, one.late, strict=True)
-            alive = [(live, late) for live, late in pairs if not (live.gone and late.gone)]
-            before = {(live.rule or late.rule).id: (live, late) for live, late in alive}
+            before = {lane.rule.id if lane.rule else "": lane for lane in one.live if not lane.gone}
             rules = list(rules_of(one.spec))
-            removed = [pair for rule_id, pair in before.items() if rule_id not in {rule.id for rule in rules}]
-            pairs = [self._carried(one, before.get(rule.id), rule) for rule in rules]
-            pairs += [pair for pair in (self._carried(one, pair, None) for pair in removed) if pair is not None]
-            one.live, one.late = [live for live, _ in pairs], [late for _, late in pairs]
-            if not pairs:
+            removed = [lane for rule_id, lane in before.items() if rule_id not in {rule.id for rule in rules}]
+            one.live = [self._carried(one, before.get(rule.id), rule) for rule in rules]
+            one.live += [lane for lane in (self._carried(one, lane, None) for lane in removed) if not lane.gone]
+            if not one.live:
                 fresh = Series(one.spec, [])
                 one.__dict__ = fresh.__dict__
 
     @staticmethod
-    def _carried(one: Series, pair: tuple[Lane, Lane] | None, rule: Rule | None) -> tuple[Lane, Lane] | None:
-        lanes = []
-        for late in (False, True):
-            new = Lane(rule, one, late=late)
-            new.newest = one.stretch[-1] if late and one.stretch else None if late else one.newest
-            new.gone = rule is None
-            if pair is not None:
-                old = pair[late]
-                told_open = old.condition is not None and old.condition.confirmed
-                new.told = old.told
-                if not old.gone and (told_open or (rule and rule_version(old.rule) == rule_version(rule))):
-                    new.condition, new.rule, new.gone = old.condition, old.rule, False
-            lanes.append(new)
-        return None if lanes[0].gone and lanes[1].gone else (lanes[0], lanes[1])
+    def _carried(one: Series, old: Lane | None, rule: Rule | None) -> Lane:
+        new = Lane(rule, one)
+        new.newest, new.gone = one.newest, rule is None
+        if old is not None:
+            told_open = old.condition is not None and old.condition.confirmed
+            new.told = old.told
+            if told_open or (rule and rule_version(old.rule) == rule_version(rule)):
+                new.condition, new.rule, new.gone = old.condition, old.rule, False
+        return new

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
-from alarms.rules import Kind, compile_rules, kind_of, limit_of, rule_text, unit_of, why, why_params
+from alarms.rules import Kind, compile_rules, is_direct, kind_of, limit_of, rule_text, unit_of, why, why_params
 from andon.conditions import ConditionChange
 from andon.config.models import Rule
+from andon.i18n import catalogue
 from andon.plant import rule_version
 
 RULES = [
@@ -80,6 +83,35 @@ def test_every_condition_has_a_sentence(language, condition):
     assert "{" not in text
     assert ("12.5" in text) or condition == "anomaly"
     assert ("21.5 °C" in text) == timed, text
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+@pytest.mark.parametrize("condition", [kind.name.lower() for kind in Kind])
+def test_every_condition_has_its_sign_on_the_page(language, condition):
+    assert f"page.condition_sign.{condition}" in catalogue(language)
+
+
+COMPUTED = {
+    # id: rule, kind, what the kernels compare with, limit, unit
+    "rate above": ({"rate_above": 0.5, "over_s": 60.0}, "RATE_ABOVE", (-math.inf, 0.5), 0.5, "Cel/s"),
+    "rate below": ({"rate_below": -0.5, "over_s": 60.0}, "RATE_BELOW", (-0.5, math.inf), -0.5, "Cel/s"),
+    "deviation": ({"deviates_from": "set", "by": 2.0}, "DEVIATION", (-2.0, 2.0), 2.0, "Cel"),
+    "forecast": ({"above": 8.0, "forecast_s": 60.0, "over_s": 9.0}, "FORECAST", (60.0, math.inf), 60.0, "s"),
+    "gap": ({"gap_s": 60.0}, "GAP", (-math.inf, math.inf), 60.0, "s"),
+    "figure": ({"figure": "cold_chain.mkt", "outside": (2.0, 8.0)}, "FIGURE", (2.0, 8.0), 8.0, "1"),
+}
+
+
+@pytest.mark.parametrize(("limits", "kind", "bounds", "limit", "unit"), COMPUTED.values(), ids=COMPUTED.keys())
+def test_rules_that_compute_first(limits, kind, bounds, limit, unit):
+    rule = Rule(id="x", on="*", **limits)
+    (row,) = compile_rules([rule])
+    assert kind_of(rule).name == kind
+    assert not is_direct(rule)
+    assert (row["low"], row["high"]) == bounds
+    assert limit_of(rule, upper=True) == limit
+    assert unit_of(kind_of(rule), "Cel") == unit
+    assert Rule.model_validate_json(rule_text(rule)) == rule
 
 
 def test_a_sentence_without_evidence_is_still_one():

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alarms.conditions import ConditionEngine
-from alarms.kernels import BACKLOG_ENDS_NS
 from andon.conditions import ConditionChange
 from andon.config.models import Rule
 from andon.plant import SeriesSpec
@@ -317,121 +316,12 @@ def test_anomaly_follows_the_score_and_leaves_out_what_is_not_scored():
     assert told(bench.row(55, 1.0, score=9.0))[:1] == [("cleared", 10, 30, 50)]
 
 
-# Backlog
-
-
-def test_a_backlog_72_hours_late_is_found_with_its_true_time():
-    bench = Bench(above(deadband=0.5, delay_s=600))
-    bench.rows(*((at, 5.0) for at in range(0, 900, 10)))
-    back = 3 * DAY_S
-    bench.rows((back, 5.0), (back + 10, 5.0))
-    late = [(at, 9.0 if 2000 <= at < 4000 else 5.0) for at in range(900, 6000, 10)]
-    assert bench.changes == []
-    found = bench.rows(*late, received_s=back + 20)
-    assert told(found) == [("raised", 2000, 2600, None), ("cleared", 2000, 2600, 4000)]
-    assert all(one.found_late for one in found)
-    assert bench.rows((back + 30, 9.0)) == []  # live goes on where it was: pending since now
-    assert told(bench.row(back + 630, 9.0)) == [("raised", back + 30, back + 630, None)]
-    assert not bench.changes[-1].found_late
-
-
-def test_the_live_row_that_ended_the_gap_ends_the_backlog():
-    """The last backlog value is held until the live rows go on: 1,500 s beyond are not missed."""
-    bench = Bench(above(delay_s=600))
-    bench.rows((900, 5.0), (5000, 5.0))
-    assert bench.rows((3000, 5.0), (3500, 9.0), received_s=5010) == []
-    assert bench.tick(5010 + BACKLOG_ENDS_NS // NS_PER_S - 1) == []
-    found = bench.tick(5010 + BACKLOG_ENDS_NS // NS_PER_S)
-    assert told(found) == [("raised", 3500, 4100, None), ("cleared", 3500, 4100, 5000)]
-    assert [(one.found_late, one.out_s) for one in found] == [(True, 600), (True, 1500)]
-
-
-def test_a_backlog_that_reaches_the_live_rows_ends_there():
-    bench = Bench(above(delay_s=600))
-    bench.rows((900, 5.0), (5000, 5.0), (5010, 5.0), (5020, 5.0))
-    found = bench.rows((3500, 9.0), (5000, 9.0), received_s=5010)
-    assert told(found) == [("raised", 3500, 4100, None), ("cleared", 3500, 4100, 5000)]
-
-
-def test_a_gap_begins_with_the_row_before_it():
-    bench = Bench(above(delay_s=600))
-    bench.rows((900, 5.0), (5000, 5.0))
-    bench.rows((900, 9.0), (4000, 5.0), received_s=5010)
-    assert told(bench.changes) == [("raised", 900, 1500, None), ("cleared", 900, 1500, 4000)]
-
-
-def test_rows_out_of_order_hold_nothing_over_what_the_live_rows_cover():
-    """Two stray rows 300 s apart, live rows between them: 300 s beyond the limit are not proved."""
-    bench = Bench(above(delay_s=60))
-    for at in range(0, 1000, 10):
-        bench.row(at, 5.0)
-        if at in {300, 600}:
-            bench.row(at - 5, 9.0, received_s=at)
-    assert bench.changes == []
-
-
-def test_a_backlog_within_a_known_condition_says_nothing():
-    bench = Bench(above())
-    bench.rows((0, 5.0), (100, 9.0), (500, 5.0), (510, 5.0))
-    assert bench.rows((110, 9.0), (120, 5.0), (500, 9.0), (500, 5.0), received_s=520) == []
-    bench.rows((600, 9.0))
-    assert bench.rows((590, 5.0), (600, 5.0), (605, 9.0)) != []
-    assert [one.found_late for one in bench.changes].count(True) == 0
-
-
-def test_a_backlog_that_outlasts_a_known_condition_counts_from_its_end():
-    """Held inside since 500, the live lane cleared at 1,100; the backlog shows that it went on until 4,000."""
-    bench = Bench(above(delay_s=300, off_delay_s=600))
-    bench.rows((0, 5.0), (100, 9.0), (500, 5.0))
-    bench.tick(500)
-    assert told(bench.tick(1100)) == [("cleared", 100, 400, 1100)]
-    bench.rows((5000, 5.0))
-    assert bench.rows((520, 9.0), (1200, 9.5), (1399, 9.5), received_s=5010) == []
-    found = bench.rows((1401, 9.5), (4000, 5.0), (4700, 5.0), received_s=5010)
-    assert [(one.kind, one.out_s) for one in found] == [("raised", 300), ("cleared", pytest.approx(2900))]
-    starts = {one.start_ns - 1100 * NS_PER_S for one in bench.changes if one.found_late}
-    assert starts == {1}  # the nanosecond after
-
-
-def test_a_backlog_sent_twice_is_told_once():
-    bench = Bench(above())
-    bench.rows((0, 5.0), (1000, 5.0))
-    part = [(100, 5.0), (110, 9.0), (120, 9.0), (130, 5.0)]
-    assert [one.kind for one in bench.rows(*part, received_s=1010)] == ["raised", "cleared"]
-    assert bench.rows(*part, received_s=1020) == []
-
-
-def test_a_stray_row_has_one_identity():
-    """Beyond for an instant, so its end is its start; another value with the same stamp is no second alarm."""
-    bench = Bench(above())
-    bench.rows((100, 5.0), (110, 5.0), (105, 9.0))
-    bench.tick(110)
-    bench.tick(110 + BACKLOG_ENDS_NS // NS_PER_S)
-    assert told(bench.changes) == [("raised", 105, 105, None), ("cleared", 105, 105, 105)]
-    assert bench.rows((105, 9.5)) == []
-
-
-def test_what_is_known_found_late_and_live_counts_as_one():
-    """Found late 50-200 and live 100-500: a backlog sent again from 60 on shows nothing new before 500."""
-    bench = Bench(above(delay_s=100))
-    bench.rows((0, 5.0), (100, 9.0), (500, 5.0))
-    bench.rows((50, 9.0), (80, 9.0), (105, 9.0), (150, 9.0), (200, 9.0))
-    bench.row(60, 9.0)
-    assert told(bench.changes) == [
-        ("raised", 100, 200, None), ("cleared", 100, 200, 500), ("raised", 50, 150, None), ("cleared", 50, 150, 200),
-    ]  # fmt: skip
-    assert bench.rows((80, 9.0), (110, 9.0), (400, 9.0), (490, 9.0)) == []
-
-
-def test_going_back_in_time_drops_what_was_not_confirmed():
-    bench = Bench(above(delay_s=100))
-    bench.rows((0, 5.0), (5000, 5.0))
-    assert bench.rows((200, 9.0), (100, 9.0), (150, 5.0), received_s=5010) == []
+# Late rows: tests/test_late.py
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_a_backlog_never_moves_the_live_lane(seed):
-    """Every row behind its series made bad: the live changes stay, bit for bit."""
+def test_without_a_journal_late_rows_change_nothing(seed):
+    """Every row behind its series made bad: the changes stay, bit for bit."""
     rng = random.Random(seed)
     rules, log, newest, without = [some_rules(rng, 4, least=2)], some_log(rng, 800), {}, []
     for one in log:
@@ -439,8 +329,7 @@ def test_a_backlog_never_moves_the_live_lane(seed):
         without.append(one._replace(status=Status.BAD) if behind else one)
         if isinstance(one, Row) and not behind and one.status != Status.BAD and math.isfinite(one.value):
             newest[one.series] = one.time
-    live = [one for one in run_engine(rules, log, set(), {}) if not one.found_late]
-    assert live == run_engine(rules, without, set(), {})
+    assert run_engine(rules, log, set(), {}) == run_engine(rules, without, set(), {})
     assert any(not isinstance(one, Tick) and one.status == Status.BAD for one in without)
 
 

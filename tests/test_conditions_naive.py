@@ -44,22 +44,20 @@ def test_long_random_logs(seed, seen):
     assert changes == run_naive(configurations, log, restarts)
     for change in changes:
         by_tick = isinstance(log[change.offset], Tick)
-        seen[change.condition, change.kind, "late" if change.found_late else "live", "tick" if by_tick else "row"] += 1
+        seen[change.condition, change.kind, "tick" if by_tick else "row"] += 1
 
 
 def test_the_random_logs_reach_everything(seen):
     """Not one of these may be missing, else the comparison above proves less than it says."""
     wanted = [
-        (condition, kind, lane, by)
+        (condition, kind, by)
         for condition in ALL_CONDITIONS
         for kind in ("raised", "cleared")
-        for lane in ("live", "late")
         for by in ("row", "tick")
     ]
     impossible = {
-        ("stale", "raised", "live", "row"), ("stale", "cleared", "live", "tick"),
-        ("stuck", "raised", "live", "tick"), ("stuck", "cleared", "live", "tick"), ("stuck", "raised", "late", "tick"),
-        *(("stale", kind, "late", by) for kind in ("raised", "cleared") for by in ("row", "tick")),
+        ("stale", "raised", "row"), ("stale", "cleared", "tick"),
+        ("stuck", "raised", "tick"), ("stuck", "cleared", "tick"),
     }  # fmt: skip
     assert {one for one in wanted if not seen[one]} == impossible
     assert len(LIMITS) == len(ALL_CONDITIONS)
@@ -107,13 +105,12 @@ def test_ticks_leave_alone_only_what_they_would_not_change(seed):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_start_is_an_identity(seed):
-    """No two conditions of one rule, series and lane are told with the same start; each is cleared at most once."""
+    """No two conditions of one rule and series are told with the same start; each is cleared at most once."""
     rng = random.Random(1000 + seed)
     log = [one._replace(series=0) if not isinstance(one, Tick) else one for one in some_log(rng, 4000)]
     changes = run_engine([some_rules(rng, 6, least=3)], log, set(), {})
-    told = Counter((change.kind, change.rule_id, change.found_late, change.start_ns) for change in changes)
+    told = Counter((change.kind, change.rule_id, change.start_ns) for change in changes)
     raised = {key[1:] for key in told if key[0] == "raised"}
     assert changes
     assert {key[1:] for key in told if key[0] == "cleared"} <= raised
-    live = Counter({key: count for key, count in told.items() if not key[2]})
-    assert max(live.values(), default=0) == 1
+    assert max(told.values(), default=0) == 1

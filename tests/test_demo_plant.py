@@ -24,8 +24,8 @@ from service.servers import free_port
 LAST = re.compile(r"readings (\d+), windows (\d+), alarms (\d+), .* lost (\d+), doubled (\d+)")
 WINDOWS = re.compile(r"windows in InfluxDB (\d+), missing (\d+), extra (\d+), different (\d+)")
 PARTS = {
-    "kafka", "influxd", "forwarder", "ticker", "flow-0", "influx-sender", "kafka-sender", "sender", "web", "devices",
-    "erp",
+    "kafka", "influxd", "forwarder", "ticker", "flow-0", "influx-sender", "kafka-sender", "sender", "notifier",
+    "follow-up", "web", "devices", "erp",
 }  # fmt: skip
 
 

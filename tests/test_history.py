@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from andon.outputs import Figure, Latest, LedgerRows, ShardOutputs, StateChanges, WindowRows
-from andon.readings import NS_PER_S
+from andon.readings import NS_PER_S, Event
 from sinks.history import HistoryReader, HistoryWriter
 
 HOUR_NS = 3600 * NS_PER_S
@@ -74,6 +74,10 @@ def dump(path: Path) -> list[str]:
         lines = sorted(db.iterdump())
     db.close()
     return lines
+
+
+def event(second: int, name: str, asset: str = "cold/room1", **data: object) -> Event:
+    return Event(second * NS_PER_S, asset, name, data, second, second * NS_PER_S, 0)
 
 
 @pytest.fixture
@@ -214,6 +218,29 @@ def test_prune_keeps_the_state_in_force_and_what_still_runs(path: Path) -> None:
     writer.close()
 
 
+def test_events_are_kept_once_and_the_last_of_each_kind_stays(path: Path) -> None:
+    writer, reader = HistoryWriter(path, 0), HistoryReader([path])
+    day = [event(10, "lot.started", lot="A"), event(20, "lot.started", lot="B"), event(30, "calibration.done", due="x")]
+    writer.write(outputs(1, events=[*day, event(5, "lot.started", "cold/room2", lot="C")]))
+    writer.write(outputs(2, events=day[1:]))  # told again
+    kept = reader.events("cold/room1", 0, HOUR_NS)
+    assert [(one.time_ns // NS_PER_S, one.event, dict(one.data)) for one in kept] == [
+        (10, "lot.started", {"lot": "A"}), (20, "lot.started", {"lot": "B"}), (30, "calibration.done", {"due": "x"}),
+    ]  # fmt: skip
+    assert [one.data["lot"] for one in reader.events("cold/room1", 20 * NS_PER_S, 30 * NS_PER_S)] == ["B"]
+    assert writer.prune(HOUR_NS) == 1
+    assert [one.time_ns // NS_PER_S for one in reader.events("cold/room1", 0, HOUR_NS)] == [20, 30]
+    reader.close()
+    writer.close()
+
+
+def test_a_file_of_a_version_without_events_reads_as_having_none(path: Path) -> None:
+    HistoryWriter(path, 0).close()
+    with sqlite3.connect(path) as db:
+        db.execute("drop table event")
+    assert HistoryReader([path]).events("cold/room1", 0, HOUR_NS) == []
+
+
 def test_a_failed_write_stores_nothing_and_can_be_tried_again(path: Path) -> None:
     writer, reader = HistoryWriter(path, 0), HistoryReader([path])
     bad = outputs(1, windows=windows((0, 0, 0, 5.0)), figures=[figure(0, 0, True, odd=object())])
@@ -245,6 +272,7 @@ def test_replaying_any_stretch_changes_nothing(
             offset, watermark_s=offset, windows=windows((0, slot * 10, revision, float(value))),
             figures=[figure(slot * 3600, revision, final, total=float(value))], latest=latest(0, tick, float(value)),
             states=states((tick, float(value))), ledger=[ledger(offset, 0, slot, value)],
+            events=[event(tick, "lot.started", lot=value)],
         ))  # fmt: skip
     crash = data.draw(st.integers(1, len(log)))
     resume = data.draw(st.integers(0, crash - 1))

@@ -137,7 +137,7 @@ def test_backoff_pauses_the_sender_and_grows_to_its_cap(tmp_path):
     for _ in range(10):
         assert sender.step() == 1  # one probe, not one for each order
         waited = 0
-        while sender._paused():
+        while sender.breaker.state == "open":
             clock.advance(1)
             waited += 1
         waits.append(waited)

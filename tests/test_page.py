@@ -11,13 +11,14 @@ import pytest
 
 from andon.i18n import LANGUAGES, catalogue
 from andon.readings import Reason
-from andon.records.outbox import PARKED_RULE
+from andon.records.parking import PARKED_RULE
 from service.deadman import RULE as SILENT_RULE
 from service.log_watch import RULES as LOG_RULES
 from service.stores_watch import DEAD_LETTERS, DISK
 from service.web.alarm_view import OWN_RULES
 from sinks.influx.watch import RULES as INFLUX_RULES
 from sinks.kafka.watch import RULES as KAFKA_RULES
+from sinks.notify.way import RULE
 
 STATIC = Path(__file__).parents[1] / "dashboards" / "control_room" / "static"
 SCRIPTS = sorted((STATIC / "js").rglob("*.js"))
@@ -49,7 +50,28 @@ def test_texts_named_by_what_the_data_says_exist() -> None:
         "raises": ["none", "quality_event", "maintenance_order"],
         "condition_sign": ["above", "below", "outside", "anomaly", "stale", "stuck"],
         "span": ["above", "below", "outside", "anomaly", "stale", "stuck"],
-        "transition": ["raised", "cleared", "acknowledged", "comment", "revised", "reopened"],
+        "transition": [
+            "raised",
+            "cleared",
+            "acknowledged",
+            "comment",
+            "revised",
+            "reopened",
+            "merged",
+            "voided",
+            "suppressed",
+            "unsuppressed",
+            "shelved",
+            "unshelved",
+            "out_of_service",
+            "restored",
+            "reset",
+            "assigned",
+            "going",
+            "arrived",
+            "realarmed",
+            "labelled",
+        ],
     }
     for language in LANGUAGES:
         wanted = {f"page.{room}.{name}" for room, some in names.items() for name in some}
@@ -57,7 +79,7 @@ def test_texts_named_by_what_the_data_says_exist() -> None:
 
 
 def test_andons_own_alarms_have_their_sentences() -> None:
-    assert {PARKED_RULE, SILENT_RULE, DISK, DEAD_LETTERS, *LOG_RULES, *INFLUX_RULES, *KAFKA_RULES} == OWN_RULES
+    assert {PARKED_RULE, SILENT_RULE, DISK, DEAD_LETTERS, *LOG_RULES, *INFLUX_RULES, *KAFKA_RULES, RULE} == OWN_RULES
     for language in LANGUAGES:
         kinds = ("own_rule", "own_why", "own_consequence", "own_response")
         assert {f"page.{kind}.{rule}" for kind in kinds for rule in OWN_RULES} <= set(catalogue(language))

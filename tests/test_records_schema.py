@@ -241,7 +241,9 @@ WITHOUT_ACTOR = {"login", "logout", "redeem_one_time_token", "session"}
 OTHERS = {"open", "close", "anchor", "reading", "writing"}
 READING = {
     "alarm", "alarms", "transitions", "changes_since", "change_head", "orders", "order_counts", "deliveries",
-    "get_state", "rule_content", "audit_trail", "has_users",
+    "order_event",
+    "get_state", "rule_content", "audit_trail", "has_users", "labels", "points", "announcements", "point_of",
+    "notices", "notice_counts", "incidents", "incident", "link_role", "holds", "capas", "orders_to_ask", "occurrences",
 }  # fmt: skip
 
 

@@ -10,11 +10,19 @@ import pytest
 from andon.config.models import Plant
 from andon.datafolder import DataFolder
 from andon.plant import PlantModel
+from andon.records import connect, migrate
 from flows.shard import ShardEngine
 from tests.state_fixture import outputs, read, read_log, run_part, unpack
 
 STORED = sorted(path for path in (Path(__file__).parent / "fixtures" / "state").iterdir() if path.is_dir())
 MACHINE = re.compile(rb"/(?:home|root|tmp|usr|work)/")  # what must not have slipped into a stored file
+S = 1_000_000_000
+START_NS = 1_767_225_600 * S
+#: Later versions set right what late rows change. Rule, start in s -> what they say: cleared ns, peak, out s, revision.
+SET_RIGHT = {
+    ("warm", 500.0): (START_NS + round(519.5 * S), 9.0, 19.5, 2),  # a late row at 519.5 s lies in the middle of it
+    ("warm", 520.0): (START_NS + 530 * S, 9.0, 10.0, 1),
+}
 
 
 def same(found: object, wanted: object) -> None:
@@ -33,6 +41,11 @@ def same(found: object, wanted: object) -> None:
         assert found == wanted
 
 
+def late_free(alarm: list[object]) -> bool:
+    """Whether no late row touched it."""
+    return (alarm[1], (alarm[2] - START_NS) / S) not in SET_RIGHT
+
+
 @pytest.mark.parametrize("folder", STORED, ids=lambda path: path.name)
 def test_state_of_an_earlier_version_goes_on(folder, tmp_path, monkeypatch):
     step, offsets = ShardEngine.step, []
@@ -46,9 +59,17 @@ def test_state_of_an_earlier_version_goes_on(folder, tmp_path, monkeypatch):
     data = DataFolder(tmp_path)
     data.open("s1", 1)
     monkeypatch.setattr(ShardEngine, "step", noted)
+    engine = connect(data.records_db)
+    migrate(engine)  # as `andon upgrade` does
+    engine.dispose()
     run_part(PlantModel(Plant.model_validate(read(folder, "plant.json.xz"))), data, log)
     assert offsets == list(range(taken + 1, len(log) + 1))
     found, wanted = outputs(data), read(folder, "expected.json.xz")
+    late = {(one[1], (one[2] - START_NS) / S): one for one in found["alarm"]}
+    assert {key: tuple(late[key][4:8]) for key in SET_RIGHT} == SET_RIGHT
+    for name, rows in (found | wanted).items():
+        found[name] = [one for one in found[name] if name != "alarm" or late_free(one)]
+        wanted[name] = [one for one in rows if name != "alarm" or late_free(one)]
     for name, rows in wanted.items():
         assert len(found[name]) == len(rows), name
         for one, other in zip(found[name], rows, strict=True):

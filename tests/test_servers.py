@@ -16,7 +16,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from andon.datafolder import DataFolder
 from service.parts import read_parts
-from service.servers import Influxd, Kafka, Server, ServerError, ServerMissingError, free_port, where
+from service.servers import Influxd, Kafka, Server, ServerError, ServerMissingError, Tryton, free_port, where
 from service.servers import kafka as kafka_module
 from service.servers.kafka import class_archive, java
 from service.supervisor import Part, Supervisor
@@ -164,7 +164,8 @@ def test_ports_are_given_once_and_are_not_those_of_outgoing_connections():
 
 def test_a_missing_server_says_where_it_was_looked_for_and_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setenv("ANDON_SERVERS", str(tmp_path))
-    for server in (Kafka(tmp_path / "k"), Influxd(tmp_path / "i", token="t"), Toxiproxy(tmp_path / "t")):
+    missing = (Influxd(tmp_path / "i", token="t"), Toxiproxy(tmp_path / "t"), Tryton(tmp_path / "y"))
+    for server in (Kafka(tmp_path / "k"), *missing):
         with pytest.raises(ServerMissingError) as caught:
             server.start()
         assert caught.value.code == "servers.missing"

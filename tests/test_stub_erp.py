@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -14,7 +15,8 @@ import pytest
 from standardwebhooks import Webhook
 
 from andon.records import SYSTEM_FLOW, SYSTEM_SENDER
-from sinks.erp.port import RefusedError, UnavailableError
+from sinks.erp import stub as stub_module
+from sinks.erp.port import ErpConnector, ErpState, ExternalRecord, RefusedError, UnavailableError
 from sinks.erp.stub import RATES, Faults
 from sinks.erp.stub_store import StubStore
 from sinks.erp.webhook import WebhookConnector
@@ -127,7 +129,7 @@ def test_a_signature_of_one_look_up_is_no_key_to_another(stub, events):
 
 BAD_EVENTS = [
     b"not json", b"[]", b"{}", b'{"specversion":"1.0"}',
-    b'{"specversion":"1.0","type":"andon.coffee.opened","id":"a","source":"s","subject":"k","data":{"revision":1}}',
+    b'{"specversion":"1.0","type":"andon.Coffee.opened","id":"a","source":"s","subject":"k","data":{"revision":1}}',
     b'{"specversion":"1.0","type":"andon.quality_event.opened","id":"a","source":"s","subject":"k","data":{"revision":0}}',
 ]  # fmt: skip
 
@@ -175,7 +177,7 @@ def test_redirects_are_not_followed(tmp_path, events, monkeypatch):
     with stub_erp(tmp_path) as (url, _), WebhookConnector(url, SECRET) as erp:
         away = httpx.Response(302, headers={"location": "https://evil.example"})
         transport = httpx.MockTransport(lambda _request: away)
-        monkeypatch.setattr(erp, "_client", httpx.Client(transport=transport))
+        monkeypatch.setattr(erp._caller, "_client", httpx.Client(transport=transport))
         with pytest.raises(Exception, match="302"):
             erp.open("quality_event", json.loads(events[0])["subject"], events[0])
 
@@ -204,7 +206,7 @@ ANSWERS = {
 def test_each_answer_has_its_meaning(events, monkeypatch, status, headers, content, kind, wait):
     transport = httpx.MockTransport(lambda _request: httpx.Response(status, headers=headers, content=content))
     with WebhookConnector("https://erp.example.com", SECRET) as erp:
-        monkeypatch.setattr(erp, "_client", httpx.Client(transport=transport))
+        monkeypatch.setattr(erp._caller, "_client", httpx.Client(transport=transport))
         with pytest.raises(Exception) as caught:
             erp.open("quality_event", json.loads(events[0])["subject"], events[0])
     assert type(caught.value).__name__ == kind
@@ -239,3 +241,55 @@ def test_the_command_wants_a_secret(tmp_path, root):
     done = subprocess.run(command, cwd=root, capture_output=True, check=False, env={"PYTHONPATH": str(root)})
     assert done.returncode == 2
     assert b"ANDON_ERP_SECRET" in done.stderr
+
+
+def test_the_list_comes_in_pages_with_key_and_kind_doubles_too(tmp_path, events, monkeypatch):
+    monkeypatch.setattr(stub_module, "PAGE", 2)
+    with stub_erp(tmp_path, unique=False) as (url, _), WebhookConnector(url, SECRET) as erp:
+        assert list(erp.records(0)) == []
+        keys = [json.loads(body)["subject"] for body in events]
+        for key, body in zip(keys, events, strict=True):
+            erp.open(json.loads(body)["type"].split(".")[1], key, body)
+        listed = list(erp.records(0))
+    assert [one.key for one in listed] == keys
+    assert keys[0] == keys[2], "revision 2 of the first, which this ERP takes for a new one"
+    assert [(one.kind, one.revision) for one in listed] == [
+        ("quality_event", 1), ("maintenance_order", 1), ("quality_event", 2),
+    ]  # fmt: skip
+
+
+def test_a_list_wants_its_own_signature_and_a_place_to_go_on(stub):
+    for after, message_id, status in (("0", "list.1", 401), ("x", "list.x", 400), ("0", "list.0", 200)):
+        answer = stub.get(f"/records?since_ns=0&after={after}", headers=signed(b"", message_id=message_id))
+        assert answer.status_code == status
+
+
+@pytest.mark.parametrize("onward", ["0", "../secret", 1.5, ["1"]])
+def test_a_list_without_an_end_is_given_up(monkeypatch, onward):
+    with WebhookConnector("https://erp.example.com", SECRET) as erp:
+        monkeypatch.setattr(erp, "_call", lambda *_: {"records": [], "next": onward})
+        with pytest.raises(Exception, match="next"):
+            list(erp.records(0))
+
+
+def test_how_a_record_stands(tmp_path, events):
+    key = json.loads(events[0])["subject"]
+    with stub_erp(tmp_path) as (url, _), WebhookConnector(url, SECRET) as erp:
+        record = erp.open("quality_event", key, events[0])
+        assert record.key == key
+        assert erp.get_state(record) == ErpState("open", closed=False)
+        told = {"key": key, "status": "done", "closed": True, "verdict": "false", "comment": "door left open"}
+        assert httpx.post(f"{url}/standing", json=told).status_code == 200
+        assert erp.get_state(record) == ErpState("done", closed=True, verdict="false", comment="door left open")
+        with pytest.raises(RefusedError, match="no record"):
+            erp.get_state(replace(record, key="k" * 20))
+
+
+def test_the_webhook_driver_is_a_whole_one(events):
+    with WebhookConnector("https://erp.example.com", SECRET) as erp:
+        whole: ErpConnector = erp
+        key = json.loads(events[0])["subject"]
+        assert whole.preview("quality_event", key, events[0]) == json.loads(events[0])
+        assert "attach" not in whole.features
+        with pytest.raises(RefusedError, match="attach"):
+            whole.attach(ExternalRecord("1", "1"), "a.pdf", b"", "application/pdf")

@@ -250,7 +250,7 @@ def test_the_parts_of_a_site():
     erp = {"url": "http://127.0.0.1:1"}
     config = configured(transport={"shards": 5}, erp=erp)
     parts = {part.name: part for part in site_parts(Path("p.toml"), Path("d"), config, 2, ["--speed", "0.0"])}
-    assert list(parts) == ["ticker", "flow-0", "flow-1", "sender", "web", "dead-man"]
+    assert list(parts) == ["ticker", "flow-0", "flow-1", "sender", "notifier", "follow-up", "web", "dead-man"]
     assert [name for name, part in parts.items() if part.watched] == ["flow-0", "flow-1"]
     assert parts["flow-1"].argv[-4:] == ["--worker", "1", "--workers", "2"]
     assert parts["ticker"].stop_order < parts["flow-0"].stop_order < parts["sender"].stop_order

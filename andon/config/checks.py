@@ -11,6 +11,7 @@ import zoneinfo
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from andon.config.erp_check import check_erp
 from andon.config.kafka_check import check_kafka
 from andon.config.loopback import is_loopback
 from andon.config.models import (
@@ -29,6 +30,7 @@ from andon.config.models import (
     Web,
     Windows,
 )
+from andon.config.people_checks import check_people
 from andon.config.problems import Loc, Place, Problem, Words, shown, unknown_name
 from andon.config.records_check import check_records
 from andon.config.registry_check import check_registry
@@ -58,10 +60,11 @@ def check(draft: Draft) -> Iterator[Problem]:
     yield from _unique(draft, "shift", "name")
     yield from _unique(draft, "shift", "begins")
     yield from check_declared(draft)
-    yield from _routes(draft)
+    yield from check_people(draft)
     yield from _urls(draft)
     yield from _web(draft)
     yield from check_records(draft)
+    yield from check_erp(draft)
     yield from check_kafka(draft)
     yield from check_registry(draft)
 
@@ -220,16 +223,6 @@ def _cycles(draft: Draft) -> Iterator[Problem]:
         if key in first:
             yield Problem("config.twice", place, found=shown(key), first=first[key])
         first.setdefault(key, place)
-
-
-def _routes(draft: Draft) -> Iterator[Problem]:
-    for loc, route in draft.lists["route"]:
-        for index, target in enumerate(route.to):
-            place = draft.document.place((*loc, "to", index))
-            if target != "erp":
-                yield unknown_name(place, target, Words("config.word.receiver"), ["erp"])
-            elif "erp" not in draft.document.raw:
-                yield Problem("config.no_erp", place)
 
 
 def _urls(draft: Draft) -> Iterator[Problem]:

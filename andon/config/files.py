@@ -11,7 +11,7 @@ from typing import Any
 from andon.config.lines import line_numbers
 from andon.config.problems import Loc, Place, Problem, path_text, shown
 
-LISTS = ("asset", "template", "cycle", "rule", "route", "window", "shift")
+LISTS = ("asset", "template", "cycle", "rule", "route", "window", "shift", "person", "team", "rota", "dependency")
 """Sections that every file may add to; all others are given once."""
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from andon.config.checks import check
 from andon.config.files import Document, read_document
 from andon.config.models import Plant
+from andon.config.people import absolute
 from andon.config.pins import read_pins
 from andon.config.problems import Place, Problem
 from andon.config.series_csv import add_series_files
@@ -65,6 +66,7 @@ def _assemble(draft: Draft) -> Plant:
     if "records" in parts and parts["records"].password_file is not None:
         file = str(folder / parts["records"].password_file)
         parts["records"] = parts["records"].model_copy(update={"password_file": file})
+    parts["person"] = tuple(absolute(person, folder) for person in parts["person"])
     if "web" in parts:
         files = {key: getattr(parts["web"], key) for key in ("tls_cert", "tls_key")}
         found = {key: str(folder / name) for key, name in files.items() if name is not None}

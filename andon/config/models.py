@@ -10,7 +10,8 @@ from andon.config.base import AssetPath, Bound, Language, Section, Slug, Tag
 from andon.config.declared import DeclaredWindow, Shift
 from andon.config.deployment import Grafana, Influx, Kafka, RecordsDatabase
 from andon.config.erp import Erp
-from andon.config.people import Route
+from andon.config.erp_back import Quality
+from andon.config.people import Dependency, Incidents, Notify, Person, Rota, Route, Team
 from andon.config.registry import SchemaRegistry
 from andon.config.rules import Rule
 from andon.config.sparkplug import Sparkplug
@@ -232,10 +233,17 @@ class Plant(Section):
     influx: Influx | None = None
     grafana: Grafana | None = None
     erp: Erp | None = None
+    quality: Quality = Quality()
     asset: tuple[Asset, ...]
     template: tuple[Template, ...]
     cycle: tuple[Cycle, ...] = ()
     rule: tuple[Rule, ...] = ()
     route: tuple[Route, ...] = ()
+    person: tuple[Person, ...] = ()
+    team: tuple[Team, ...] = ()
+    rota: tuple[Rota, ...] = ()
+    dependency: tuple[Dependency, ...] = ()
+    incidents: Incidents = Incidents()
+    notify: Notify = Notify()
     window: tuple[DeclaredWindow, ...] = ()
     shift: tuple[Shift, ...] = ()

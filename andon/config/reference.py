@@ -28,8 +28,8 @@ problem at once. Unknown keys are refused. A section in double brackets may be g
 changes one series of one asset, an empty cell leaves the template's value, a new tag adds a series.
 File names are relative to the file that gives them.
 
-Secrets are never in these files. The signing secret of the ERP is read from the environment variable
-`ANDON_ERP_SECRET`, else from the file named by `erp.secret_file`.
+Secrets are never in these files. The secret of the ERP (a signing secret, key or password) is read from the environment
+variable `ANDON_ERP_SECRET`, else from the file named by `erp.secret_file`.
 
 Between the sections must hold: ids, paths and names are unique; templates, assets and series that are named exist and
 are of the right kind; a rule has one condition and matches a series; a `[[window]]` matches series that can hold its

@@ -12,7 +12,9 @@ from andon.records.actors import (
     RIGHTS,
     ROLES,
     SYSTEM_CLI,
+    SYSTEM_ERP,
     SYSTEM_FLOW,
+    SYSTEM_QUALITY,
     SYSTEM_SENDER,
     SYSTEM_SUPERVISOR,
     SYSTEM_WEB,
@@ -24,7 +26,16 @@ from andon.records.database import Records
 from andon.records.dialect import connect
 from andon.records.migrate import migrate
 from andon.records.outbox import DeliveryResult
-from andon.records.rows import AlarmRecord, DeliveryRecord, OutboxItem, OutboxRecord, TransitionRecord
+from andon.records.rows import (
+    AlarmRecord,
+    AnnouncementRecord,
+    DeliveryRecord,
+    LabelRecord,
+    OutboxItem,
+    OutboxRecord,
+    PointRecord,
+    TransitionRecord,
+)  # fmt: skip
 from andon.records.site import open_patiently, open_site_records, site_place, site_records
 from andon.records.users import Session, require, require_csrf
 from andon.records.verify import Verdict, verify_audit
@@ -33,17 +44,22 @@ __all__ = [
     "RIGHTS",
     "ROLES",
     "SYSTEM_CLI",
+    "SYSTEM_ERP",
     "SYSTEM_FLOW",
+    "SYSTEM_QUALITY",
     "SYSTEM_SENDER",
     "SYSTEM_SUPERVISOR",
     "SYSTEM_WEB",
     "Actor",
     "AlarmRecord",
+    "AnnouncementRecord",
     "AuditRecord",
     "DeliveryRecord",
     "DeliveryResult",
+    "LabelRecord",
     "OutboxItem",
     "OutboxRecord",
+    "PointRecord",
     "Records",
     "Session",
     "TransitionRecord",

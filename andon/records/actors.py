@@ -10,15 +10,15 @@ from andon.errors import AccessError, RecordsError
 _OPERATOR = frozenset({"view", "alarm.acknowledge", "alarm.comment", "alarm.assign", "alarm.shelve", "alarm.reset"})
 _QUALITY = _OPERATOR | {
     "alarm.out_of_service", "alarm.label", "audit.read", "outbox.release", "dead_letters.redrive", "log.skip_gap",
-    "export",
+    "export", "outbox.park",
 }  # fmt: skip
 RIGHTS: dict[str, frozenset[str]] = {
     "viewer": frozenset({"view"}),
     "operator": _OPERATOR,
     "quality": _QUALITY | {"holds.decide", "capa.decide"},
     "engineer": _QUALITY | {"rules.edit", "settings.edit"},
-    # An administrator runs the system and is no GMP user: no say over alarms or deliveries.
-    "admin": frozenset({"view", "audit.read", "export", "settings.edit", "users.manage"}),
+    # An administrator runs the system and is no GMP user: no say over alarms or deliveries, but may stop one.
+    "admin": frozenset({"view", "audit.read", "export", "outbox.park", "settings.edit", "users.manage"}),
     # Processes of Andon itself. They write what the log decided and deliver it; they never speak for a person.
     "service": frozenset(
         {
@@ -64,6 +64,9 @@ SYSTEM_SENDER = _service("sender")
 SYSTEM_SUPERVISOR = _service("supervisor")
 SYSTEM_WEB = _service("web")
 SYSTEM_CLI = _service("cli")
+SYSTEM_ERP = _service("erp")  # what the ERP says, through Andon's ears
+SYSTEM_QUALITY = _service("quality")
+SYSTEM_NOTIFIER = _service("notifier")
 
 
 def require_actor(actor: Actor | None, right: str) -> Actor:

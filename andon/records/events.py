@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from andon.records.canonical import canonical, canonical_text, digest, rfc3339
+from andon.records.rows import AlarmRecord
 
 ERP_KINDS = ("quality_event", "maintenance_order")
 MAX_BODY = 20_000  # bytes; Standard Webhooks asks for less than 20 kB
@@ -49,7 +50,43 @@ def event_body(alarm: Mapping[str, Any]) -> str:
                 "priority": alarm["priority"], "peak": alarm["peak"], "out_s": alarm["out_s"],
                 "found_late": bool(alarm["found_late"]), "evidence": json.loads(evidence),
                 **{name: None if at_ns is None else rfc3339(at_ns) for name, at_ns in times.items()},
-                "start_ns": str(alarm["start_ns"]),
+                "start_ns": str(alarm["start_ns"]), **_late(alarm),
             },
         }
     ).decode()  # fmt: skip
+
+
+def alarm_event(alarm: AlarmRecord, kind: str) -> str:
+    """The event of an alarm as it stands, as if it raised `kind`."""
+    row = {name: getattr(alarm, name) for name in AlarmRecord.__slots__}
+    return event_body({**row, "raises": kind, "evidence": canonical_text(alarm.evidence)})
+
+
+def report_body(
+    site: str, kind: str, key: str, asset: str, revision: int, data: Mapping[str, object], at_ns: int
+) -> str:
+    """The event of a report: `andon.<kind>.opened`, or `.revised` from revision 2 on."""
+    return canonical(
+        {
+            "specversion": "1.0",
+            "id": event_id(key, revision),
+            "source": f"/site/{site}/{asset}",
+            "type": f"andon.{kind}.{'opened' if revision == 1 else 'revised'}",
+            "subject": key,
+            "time": rfc3339(at_ns),
+            "datacontenttype": "application/json",
+            "data": {**data, "key": key, "revision": revision, "site": site, "asset": asset},
+        }
+    ).decode()
+
+
+def _late(alarm: Mapping[str, Any]) -> dict[str, Any]:
+    """What late data found out, where it did: the true start, the alarm this one is a part of, that it never was."""
+    found: dict[str, Any] = {}
+    if alarm.get("begun_ns") is not None:
+        found["begun"] = rfc3339(alarm["begun_ns"])
+    if alarm.get("merged_into"):
+        found["merged_into"] = alarm["merged_into"]
+    if json.loads(alarm["evidence"]).get("voided"):
+        found["voided"] = True
+    return found

@@ -1,28 +1,45 @@
-"""The outbox of the records, from the sender's side: claim under a lease, report the outcome, let parked orders go."""
+"""The outbox of the records, from the sender's side: claim under a lease, and report the outcome."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Literal
 
-from sqlalchemy import RowMapping, and_, exists, func, insert, or_, select, update
+from sqlalchemy import RowMapping, bindparam, func, insert, select, update
 
-from andon.conditions import ConditionChange
-from andon.errors import RecordsError
 from andon.readings import NS_PER_S
 from andon.records import schema
-from andon.records.actors import Actor, require_actor, require_reason
+from andon.records.actors import Actor, require_actor
 from andon.records.again import repeated
-from andon.records.applying import Applying, change_path
-from andon.records.base import RecordsBase, Tx
-from andon.records.canonical import alarm_key
+from andon.records.base import Tx
+from andon.records.orders import due_orders, load_order, save_order
+from andon.records.parking import ParkingRecords, clear_parked, park
+from andon.records.reports import ReportRecords
 from andon.records.rows import DeliveryRecord, OutboxItem, OutboxRecord
 
-PARKED_RULE = "erp-parked"
-SKEW_NS = 60 * NS_PER_S  # between the clocks of several nodes, and more
-LONGEST_WAIT_S = 24 * 3600.0  # a row that waits longer was scheduled by a clock that has since been set back
+# Made once: SQLAlchemy takes longer to build a statement than SQLite to run it.
+_outbox = schema.outbox
+_LEASED = (
+    update(_outbox).where(_outbox.c.order_key == bindparam("order"))
+    .values(
+        state="leased", lease_owner=bindparam("owner"), lease_until_ns=bindparam("until_ns"),
+        fence=_outbox.c.fence + 1, attempts=_outbox.c.attempts + 1,
+    )
+)  # fmt: skip
+_DELIVERED = (
+    update(_outbox).where(_outbox.c.order_key == bindparam("order"))
+    .values(
+        state=bindparam("new_state"), delivered_revision=bindparam("new_delivered_revision"), failures=0, refusals=0,
+        next_at_ns=bindparam("now_ns"), last_error=None, delivered_ns=bindparam("now_ns"),
+        external_id=bindparam("new_external_id"), external_number=bindparam("new_external_number"),
+        parked_alarm=None, change_seq=bindparam("new_change_seq"),
+    )
+)  # fmt: skip
+_SEEN = update(schema.alarm).where(schema.alarm.c.key == bindparam("order")).values(change_seq=bindparam("change"))
 
 Outcome = Literal["delivered", "found", "retry", "parked"]
+Finished = tuple[OutboxItem, "DeliveryResult"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,31 +61,27 @@ class DeliveryResult:
     blames_order: bool = False
 
 
-class OutboxRecords(RecordsBase):
+class OutboxRecords(ParkingRecords, ReportRecords):
     """The outbox part of `Records`."""
 
     @repeated
     def claim_order(self, owner: str, lease_s: float, actor: Actor) -> OutboxItem | None:
-        """Take the oldest order that is due under a lease of `lease_s` seconds; None when nothing is due.
+        """The oldest order that is due, under a lease; None when nothing is due. See `exchange_orders`."""
+        items, _ = self._exchange((), owner, lease_s, 1, actor, fresh=False)
+        return items[0] if items else None
 
-        Orders of one asset go one after the other, in the order they were decided; a parked one is passed over.
-        An expired lease is taken over with a higher fence, and the late holder's result is then refused.
+    @repeated
+    def exchange_orders(
+        self, done: Sequence[Finished], owner: str, lease_s: float, most: int, actor: Actor, *, fresh: bool = False
+    ) -> tuple[list[OutboxItem], list[bool]]:
+        """Note what became of claimed orders and take up to `most` more, in one transaction.
+
+        Returns those taken, the oldest decision first, and for each of `done` what `finish_order` says. They are under
+        a lease of `lease_s` seconds. Orders of one asset go one after the other, in the order they were decided: at
+        most one of an asset is ever taken; a parked one is passed over. An expired lease is taken over with a higher
+        fence, and the late holder's result is then refused. fresh: those that failed least go before the oldest.
         """
-        require_actor(actor, "outbox.deliver")
-        with self.reading() as connection:  # idle senders must not take the writers' lock five times a second
-            if connection.execute(_due(self.site, self.clock.now_ns(), lease_s)).first() is None:
-                return None
-        with self.writing() as tx:
-            row = tx.connection.execute(_due(self.site, tx.now_ns, lease_s)).mappings().first()
-            if row is None:
-                return None
-            changed = {
-                "state": "leased", "lease_owner": owner, "lease_until_ns": tx.now_ns + round(lease_s * NS_PER_S),
-                "fence": row["fence"] + 1, "attempts": row["attempts"] + 1,
-            }  # fmt: skip
-            _save(tx, row["order_key"], changed)
-            merged = {**row, **changed, "attempt": changed["attempts"]}
-            return OutboxItem(**{field.name: merged[field.name] for field in fields(OutboxItem)})
+        return self._exchange(done, owner, lease_s, most, actor, fresh=fresh)
 
     @repeated
     def finish_order(self, item: OutboxItem, result: DeliveryResult, actor: Actor) -> bool:
@@ -80,31 +93,8 @@ class OutboxRecords(RecordsBase):
         """
         require_actor(actor, "outbox.deliver")
         with self.writing() as tx:
-            row = _load(tx, item.order_key, self.site)
-            held = bool(row["fence"] == item.fence and row["state"] == "leased")
-            _note_attempt(tx, item, result, result.outcome if held else "fenced")
-            if held and result.outcome == "retry":
-                self._retry(tx, row, result)
-            elif held and result.outcome == "parked":
-                self._park(tx, row, result, actor)
-            elif held:
-                self._delivered(tx, row, item, result, actor)
-        return held
-
-    @repeated
-    def release_order(self, order_key: str, actor: Actor, reason: str) -> None:
-        """Send a parked order again, on a person's word. Raises RecordsError when it is not parked."""
-        require_actor(actor, "outbox.release")
-        reason = require_reason(reason)
-        with self.writing() as tx:
-            row = _load(tx, order_key, self.site)
-            if row["state"] != "parked":
-                raise RecordsError("records.not_parked", key=order_key, state=row["state"])
-            _save(tx, order_key, {"state": "pending", "next_at_ns": tx.now_ns, "failures": 0, "refusals": 0}, seen=True)
-            tx.audit(
-                actor, "outbox.released", "order", order_key, row["revision"],
-                old={"state": "parked"}, new={"state": "pending"}, reason=reason,
-            )  # fmt: skip
+            load_order(tx, item.order_key)
+            return _finish(tx, ((item, result),), actor)[0]
 
     def orders(self, *, state: str | None = None, limit: int = 500) -> list[OutboxRecord]:
         """Outbox rows, the newest decision first."""
@@ -115,6 +105,14 @@ class OutboxRecords(RecordsBase):
         with self.reading() as connection:
             rows = connection.execute(query.order_by(table.position.desc()).limit(limit)).mappings()
             return [OutboxRecord(**row) for row in rows]
+
+    def order_event(self, order_key: str) -> tuple[str, str] | None:
+        """Kind and newest body (canonical JSON) of an order; None where there is none of that key."""
+        table = schema.outbox.c
+        query = select(table.kind, table.body).where(table.order_key == order_key, table.site == self.site)
+        with self.reading() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else (str(row.kind), str(row.body))
 
     def order_counts(self) -> dict[str, int]:
         """Number of outbox rows by state."""
@@ -132,109 +130,107 @@ class OutboxRecords(RecordsBase):
             rows = connection.execute(query.order_by(table.c.attempt)).mappings()
             return [DeliveryRecord(**row) for row in rows]
 
-    def _retry(self, tx: Tx, row: RowMapping, result: DeliveryResult) -> None:
-        changed = {
-            "state": "pending", "next_at_ns": tx.now_ns + round(result.retry_after_s * NS_PER_S),
-            "failures": row["failures"] + 1, "refusals": row["refusals"] + int(result.blames_order),
-            "last_error": result.error,
-        }  # fmt: skip
-        _save(tx, row["order_key"], changed, seen=True)
+    def _exchange(
+        self, done: Sequence[Finished], owner: str, lease_s: float, most: int, actor: Actor, *, fresh: bool
+    ) -> tuple[list[OutboxItem], list[bool]]:
+        require_actor(actor, "outbox.deliver")
+        if not done:
+            with self.reading() as connection:  # idle senders must not take the writers' lock five times a second
+                if connection.execute(due_orders(self.site, self.clock.now_ns(), lease_s, 1)).first() is None:
+                    return [], []
+        with self.writing() as tx:
+            held = _finish(tx, done, actor) if done else []
+            due = due_orders(self.site, tx.now_ns, lease_s, most, fresh=fresh) if most else None
+            rows = [] if due is None else tx.connection.execute(due).mappings().all()
+            return _lease(tx, rows, owner, lease_s), held
 
-    def _park(self, tx: Tx, row: RowMapping, result: DeliveryResult, actor: Actor) -> None:
-        key = row["order_key"]
-        alarm = ConditionChange(
-            kind="raised", asset=row["asset"], tag=f"erp.{key}", rule_id=PARKED_RULE, rule_version="1", raises="none",
-            priority="high", condition="parked", limit=None, unit="1", start_ns=tx.now_ns, confirmed_ns=tx.now_ns,
-            cleared_ns=None, peak=float("nan"), out_s=0.0, offset=-1,
-            evidence={"order_key": key, "status": result.status, "error": result.error},
-        )  # fmt: skip
-        parked_alarm = row["parked_alarm"]
-        if parked_alarm is None:
-            parked_alarm = alarm_key(self.site, *change_path(alarm))
-            Applying(tx, actor, frozenset()).apply(parked_alarm, alarm)
-        changed = {
-            "state": "parked", "failures": row["failures"] + 1, "last_error": result.error,
-            "parked_alarm": parked_alarm,
-        }  # fmt: skip
-        _save(tx, key, changed, seen=True)
-        tx.audit(
-            actor, "outbox.parked", "order", key, row["revision"],
-            old={"state": "leased"}, new={"state": "parked", "status": result.status, "error": result.error},
-        )  # fmt: skip
 
-    def _delivered(self, tx: Tx, row: RowMapping, item: OutboxItem, result: DeliveryResult, actor: Actor) -> None:
-        newer = row["revision"] > item.revision
+def _finish(tx: Tx, done: Sequence[Finished], actor: Actor) -> list[bool]:
+    """For each whether its lease was still held; a statement for all of them where one will do."""
+    table = schema.outbox
+    keys = [item.order_key for item, _ in done]
+    query = select(table).where(table.c.site == tx.site, table.c.order_key.in_(keys))
+    rows = {row["order_key"]: row for row in tx.connection.execute(query).mappings()}
+    held = [_holds(rows.get(item.order_key), item) for item, _ in done]
+    _note_attempts(tx, [one for one in zip(done, held, strict=True) if one[0][0].order_key in rows])
+    delivered: list[tuple[RowMapping, OutboxItem, DeliveryResult]] = []
+    for (item, result), ours in zip(done, held, strict=True):
+        if not ours:
+            continue
+        row = rows[item.order_key]
+        if result.outcome == "retry":
+            _retry(tx, row, result)
+        elif result.outcome == "parked":
+            park(tx, row, actor, error=result.error, status=result.status, failures=row["failures"] + 1)
+        else:
+            delivered.append((row, item, result))
+    _delivered(tx, delivered, actor)
+    return held
+
+
+def _holds(row: RowMapping | None, item: OutboxItem) -> bool:
+    return row is not None and bool(row["fence"] == item.fence and row["state"] == "leased")
+
+
+def _note_attempts(tx: Tx, done: Sequence[tuple[Finished, bool]]) -> None:
+    table = schema.delivery
+    if not done:
+        return
+    keys = [item.order_key for (item, _), _ in done]
+    query = select(table.c.order_key, table.c.attempt).where(table.c.order_key.in_(keys))
+    told = {(row.order_key, row.attempt) for row in tx.connection.execute(query)}
+    new = [
+        {
+            "order_key": item.order_key, "attempt": item.attempt, "site": tx.site, "at_ns": tx.now_ns,
+            "revision": item.revision, "outcome": result.outcome if ours else "fenced", "status": result.status,
+            "error": result.error,
+        }
+        for (item, result), ours in done
+        if (item.order_key, item.attempt) not in told  # a result told twice is noted once
+    ]  # fmt: skip
+    if new:
+        tx.connection.execute(insert(table), new)
+
+
+def _retry(tx: Tx, row: RowMapping, result: DeliveryResult) -> None:
+    changed = {
+        "state": "pending", "next_at_ns": tx.now_ns + round(result.retry_after_s * NS_PER_S),
+        "failures": row["failures"] + 1, "refusals": row["refusals"] + int(result.blames_order),
+        "last_error": result.error,
+    }  # fmt: skip
+    save_order(tx, row["order_key"], changed, seen=True)
+
+
+def _delivered(tx: Tx, done: Sequence[tuple[RowMapping, OutboxItem, DeliveryResult]], actor: Actor) -> None:
+    if not done:
+        return
+    told = ("state", "delivered_revision", "external_id", "external_number")
+    changes, seen = [], []
+    for row, item, result in done:
+        change = tx.next_change()
         changed = {
-            "state": "pending" if newer else "delivered", "delivered_revision": item.revision, "failures": 0,
-            "refusals": 0, "next_at_ns": tx.now_ns, "last_error": None, "delivered_ns": tx.now_ns,
-            "external_id": result.external_id or row["external_id"],
-            "external_number": result.external_number or row["external_number"], "parked_alarm": None,
+            "state": "pending" if row["revision"] > item.revision else "delivered",
+            "delivered_revision": item.revision, "external_id": result.external_id or row["external_id"],
+            "external_number": result.external_number or row["external_number"], "change_seq": change,
         }  # fmt: skip
-        _save(tx, row["order_key"], changed, seen=True)
-        told = ("state", "delivered_revision", "external_id", "external_number")
+        changes.append({"order": row["order_key"], "now_ns": tx.now_ns, **{f"new_{k}": v for k, v in changed.items()}})
+        seen.append({"order": row["order_key"], "change": change})
         tx.audit(
             actor, "outbox.delivered", "order", row["order_key"], item.revision,
             old={name: row[name] for name in told}, new={name: changed[name] for name in told},
         )  # fmt: skip
+    tx.connection.execute(_DELIVERED, changes)
+    tx.connection.execute(_SEEN, seen)
+    for row, _, _ in done:
         if row["parked_alarm"] is not None:
-            self._clear_parked(tx, row["parked_alarm"], actor)
-
-    def _clear_parked(self, tx: Tx, key: str, actor: Actor) -> None:
-        alarm = tx.connection.execute(select(schema.alarm).where(schema.alarm.c.key == key)).mappings().one()
-        cleared = ConditionChange(
-            kind="cleared", asset=alarm["asset"], tag=alarm["tag"], rule_id=alarm["rule_id"],
-            rule_version=alarm["rule_version"], raises="none", priority=alarm["priority"],
-            condition=alarm["condition"], limit=None, unit=alarm["unit"], start_ns=alarm["start_ns"],
-            confirmed_ns=alarm["confirmed_ns"], cleared_ns=tx.now_ns, peak=float("nan"),
-            out_s=max(0.0, (tx.now_ns - alarm["start_ns"]) / NS_PER_S), offset=-1,
-        )  # fmt: skip
-        Applying(tx, actor, frozenset()).apply(key, cleared)
+            clear_parked(tx, row["parked_alarm"], actor)
 
 
-def _due(site: str, now_ns: int, lease_s: float) -> Any:
-    table, other = schema.outbox.c, schema.outbox.alias("earlier")
-    too_far_ns = now_ns + round(LONGEST_WAIT_S * NS_PER_S)
-    lease_too_far_ns = now_ns + 2 * round(lease_s * NS_PER_S)
-    later_ns = now_ns + SKEW_NS  # what was noted later than now was noted before the clock was set back
-    noted_later = exists().where(schema.delivery.c.order_key == table.order_key, schema.delivery.c.at_ns > later_ns)
-    set_back = or_(table.created_ns > later_ns, table.delivered_ns > later_ns, noted_later)
-    due = or_(table.next_at_ns <= now_ns, table.next_at_ns > too_far_ns, set_back)
-    waiting = and_(table.state == "pending", due)
-    abandoned = and_(
-        table.state == "leased", or_(table.lease_until_ns <= now_ns, table.lease_until_ns > lease_too_far_ns)
-    )
-    earlier = exists().where(
-        other.c.site == table.site, other.c.asset == table.asset, other.c.position < table.position,
-        other.c.state.in_(("pending", "leased")),
-    )  # fmt: skip
-    query = select(schema.outbox).where(table.site == site, or_(waiting, abandoned), ~earlier)
-    return query.order_by(table.position).limit(1)
-
-
-def _note_attempt(tx: Tx, item: OutboxItem, result: DeliveryResult, outcome: str) -> None:
-    table = schema.delivery
-    told = exists().where(table.c.order_key == item.order_key, table.c.attempt == item.attempt)
-    if not tx.connection.execute(select(told)).scalar():  # a result told twice is noted once
-        tx.connection.execute(
-            insert(table).values(
-                order_key=item.order_key, attempt=item.attempt, site=tx.site, at_ns=tx.now_ns, revision=item.revision,
-                outcome=outcome, status=result.status, error=result.error,
-            )
-        )  # fmt: skip
-
-
-def _load(tx: Tx, order_key: str, site: str) -> RowMapping:
-    table = schema.outbox
-    row = tx.connection.execute(select(table).where(table.c.order_key == order_key)).mappings().first()
-    if row is None or row["site"] != site:
-        raise RecordsError("records.unknown_order", key=order_key)
-    return row
-
-
-def _save(tx: Tx, order_key: str, changed: dict[str, Any], *, seen: bool = False) -> None:
-    """Change an outbox row; `seen` also gives it and its alarm the next change number, for who watches."""
-    if seen:
-        change = tx.next_change()
-        changed = {**changed, "change_seq": change}
-        tx.connection.execute(update(schema.alarm).where(schema.alarm.c.key == order_key).values(change_seq=change))
-    tx.connection.execute(update(schema.outbox).where(schema.outbox.c.order_key == order_key).values(**changed))
+def _lease(tx: Tx, rows: Sequence[RowMapping], owner: str, lease_s: float) -> list[OutboxItem]:
+    if rows:
+        until_ns = tx.now_ns + round(lease_s * NS_PER_S)
+        leased = [{"order": row["order_key"], "owner": owner, "until_ns": until_ns} for row in rows]
+        tx.connection.execute(_LEASED, leased)
+    names = [field.name for field in fields(OutboxItem)]
+    taken = [{**row, "fence": row["fence"] + 1, "attempt": row["attempts"] + 1} for row in rows]
+    return [OutboxItem(**{name: row[name] for name in names}) for row in taken]

@@ -54,24 +54,24 @@ class AlarmRecord:
     ack_comment: str | None
     ack_ns: int | None
     change_seq: int
-    begun_ns: int | None
-    merged_into: str | None
-    latching: bool
-    suppressed_by: str
-    incident: str | None
-    quiet: str
-    assigned_to: str | None
-    assigned_name: str | None
-    going_name: str | None
-    arrives_ns: int | None
-    arrived_ns: int | None
-    realarm_ns: int | None
-    label: str | None
     erp_state: str | None
     erp_id: str | None
     erp_number: str | None
     erp_error: str | None
     erp_attempts: int | None
+    begun_ns: int | None = None
+    merged_into: str | None = None
+    latching: bool = False
+    suppressed_by: str = ""
+    incident: str | None = None
+    quiet: str = ""
+    assigned_to: str | None = None
+    assigned_name: str | None = None
+    going_name: str | None = None
+    arrives_ns: int | None = None
+    arrived_ns: int | None = None
+    realarm_ns: int | None = None
+    label: str | None = None
 
     @classmethod
     def of(cls, row: RowMapping) -> Self:
@@ -163,3 +163,54 @@ class DeliveryRecord:
     outcome: str
     status: int | None
     error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PointRecord:
+    """A series and rule that people have set aside. mode: shelved or out_of_service; until_ns: when shelving ends.
+
+    Times are the machine's, ns. alarm_key: the newest alarm of the point.
+    """
+
+    site: str
+    asset: str
+    tag: str
+    rule_id: str
+    mode: str
+    until_ns: int | None
+    since_ns: int
+    reason: str
+    actor_id: str
+    actor_name: str
+    revision: int
+    change_seq: int
+    alarm_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRecord:
+    """What somebody said of an alarm. verdict: true, false, known; source: person, erp; at_ns: the machine's time."""
+
+    alarm_key: str
+    seq: int
+    site: str
+    verdict: str
+    source: str
+    at_ns: int
+    actor_id: str
+    actor_name: str
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnnouncementRecord:
+    """An alarm that entered unacknowledged. at_ns: the machine's time; kind: the step that brought it there."""
+
+    alarm_key: str
+    asset: str
+    tag: str
+    rule_id: str
+    priority: str
+    quiet: str
+    kind: str
+    at_ns: int

@@ -87,7 +87,7 @@ alarm = Table(
     Index(None, "site", "start_ns"),
     Index(None, "site", "state"),
     Index(None, "site", "incident"),
-    Index(None, "site", "asset", "tag", "rule_id"),
+    Index(None, "site", "asset", "tag", "rule_id", "start_ns"),
 )  # fmt: skip
 
 # What happened to an alarm, in order. Append-only.
@@ -104,6 +104,7 @@ transition = Table(
     Column("actor_id", String, nullable=False),
     Column("actor_name", String, nullable=False),
     Column("comment", Text, nullable=False),
+    Index(None, "site", "recorded_ns"),
 )  # fmt: skip
 
 # Digest of each condition change taken in (with its offset): what makes the replay of a log a no-op.

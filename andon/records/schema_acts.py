@@ -9,8 +9,8 @@ from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, 
 
 from andon.records.schema import metadata
 
-# One row for each series and rule that somebody or the design has set aside; no row: in service.
-# mode: "" (in service), shelved, suppressed, out_of_service. until_ns: when shelving ends by itself, real time.
+# One row for each series and rule that people have ever set aside. What the design of a rule silences is a matter of
+# the alarm (alarm.suppressed_by). mode: "" (in service), shelved, out_of_service. until_ns: end of shelving, real time.
 alarm_point = Table(
     "alarm_point", metadata,
     Column("site", String, primary_key=True),
@@ -18,7 +18,6 @@ alarm_point = Table(
     Column("tag", String, primary_key=True),
     Column("rule_id", String, primary_key=True),
     Column("mode", String, nullable=False),
-    Column("by_design", String, nullable=False),
     Column("until_ns", BigInteger),
     Column("since_ns", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
@@ -39,12 +38,16 @@ incident = Table(
     Column("priority", String, nullable=False),
     Column("alarms", Integer, nullable=False),
     Column("begun_ns", BigInteger, nullable=False),
+    Column("told_ns", BigInteger, nullable=False),  # of the alarm that opened it, plant time
     Column("last_ns", BigInteger, nullable=False),
     Column("opened_ns", BigInteger, nullable=False),
     Column("closed_ns", BigInteger),
+    Column("episode", Integer, nullable=False),  # how often somebody had to begin to answer for it
+    Column("waiting_ns", BigInteger, nullable=False),  # since when it waits for an acknowledgement, real time
     Column("change_seq", BigInteger, nullable=False),
     Index(None, "site", "change_seq"),
     Index(None, "site", "closed_ns"),
+    Index(None, "site", "last_ns"),
 )  # fmt: skip
 
 # What people are told: an outbox of its own, one row for each receiver, step and kind of message.
@@ -73,6 +76,7 @@ notice = Table(
     Column("sent_ns", BigInteger),
     Column("change_seq", BigInteger, nullable=False),
     Index(None, "site", "state", "due_ns"),
+    Index(None, "site", "receiver", "sent_ns"),
     Index(None, "site", "subject"),
     Index(None, "site", "change_seq"),
 )  # fmt: skip

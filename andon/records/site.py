@@ -14,6 +14,7 @@ from andon.config.models import Plant
 from andon.datafolder import DataFolder
 from andon.errors import RecordsError
 from andon.records.database import Records
+from andon.records.policy import Policy
 from andon.records.server import Server
 from andon.secrets import read_secret
 
@@ -36,10 +37,12 @@ def site_records(config: Plant, data: DataFolder, clock: Clock | None = None, *,
 
     clock: the machine's where not given. create: whether an empty database gets the schema.
     """
-    return Records(
+    records = Records(
         site_place(config, data), config.site.id, clock or SystemClock(), zone=config.site.timezone,
         anchors=data.records_db.parent / "anchors.jsonl", create=create,
     )  # fmt: skip
+    records.policy = Policy.of(config)
+    return records
 
 
 def open_site_records(

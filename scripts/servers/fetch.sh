@@ -1,28 +1,35 @@
 #!/usr/bin/env bash
 # Gets the servers that the tests and `andon demo --on plant` start: Apache Kafka (Maven Central), InfluxDB and toxiproxy
-# (built from Go modules), and the compose command that checks deploy/compose.yaml. Pinned by pom.xml, go.mod and
-# go.sum; kept outside the tree, each under the hash of its pins.
+# (built from Go modules), the compose command that checks deploy/compose.yaml, and Tryton (PyPI) with a database that
+# deploy/tryton has prepared. Pinned by pom.xml, go.mod, go.sum and requirements.txt; kept outside the tree, each under
+# the hash of its pins.
 #
 #   scripts/servers/fetch.sh                     all of them
 #   scripts/servers/fetch.sh kafka influxd       these
 #   scripts/servers/fetch.sh --where kafka       prints where it is, or would be
 #
 # Needs for kafka: Maven, JDK 17. influxd: Go 1.26, cargo (builds for 5 to 15 minutes, once). toxiproxy, compose: Go.
+# tryton: Python 3.11 with venv (1 minute).
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
+module=$here/../../deploy/tryton # the key module of Tryton: part of that server, and of its pins
 cache=${ANDON_SERVERS:-${XDG_CACHE_HOME:-$HOME/.cache}/andon-servers}
 
 say() { printf 'servers: %s\n' "$*"; }
 declare -A from=([mvn]="Debian: maven" [java]="Debian: openjdk-17-jdk-headless" [go]="1.26 or newer, https://go.dev/dl"
-  [cargo]="https://rustup.rs" [pkg-config]="Debian: pkg-config")
+  [cargo]="https://rustup.rs" [pkg-config]="Debian: pkg-config" [python3.11]="Debian: python3.11-venv")
 need() { # need TOOL WHAT-FOR
   command -v "$1" >/dev/null ||
     { printf 'servers: %s needs %s, which is not on PATH (%s)\n' "$2" "$1" "${from[$1]}" >&2; return 1; }
 }
 twice() { "$@" || { sleep 5; "$@"; }; } # a registry that does not answer once; what was fetched and built is kept
 recipe=1 # grows when something is built in another way, so that what was built before is not taken for it
+pins() { # pins NAME: all that decides what is built
+  echo "$recipe" && cat "$here/$1"/* || return 1
+  [ "$1" != tryton ] || cat "$module"/*.{py,cfg,toml,xml} "$module"/view/* "$module"/locale/*
+}
 place() { # place NAME: the folder of this version, named by its pins and by how it is built
-  printf '%s/%s-%s\n' "$cache" "$1" "$( (echo "$recipe" && cat "$here/$1"/*) | sha256sum | cut -c1-12)"
+  printf '%s/%s-%s\n' "$cache" "$1" "$(pins "$1" | sha256sum | cut -c1-12)"
 }
 
 # The get_ functions run where bash does not stop at errors: each command that may fail says so itself.
@@ -65,6 +72,26 @@ get_compose() { # docker compose without Docker: its config command needs no dae
     -o "$1/docker-compose" github.com/docker/compose/v5/cmd)
 }
 
+get_tryton() { # trytond in a venv of its own, and one database with the key module, a company and a REST key
+  need "${PYTHON:-python3.11}" tryton || return 1
+  local python=$1/venv/bin/python log=$1/log
+  printf '[database]\nuri = sqlite://\npath = %s/template\n' "$1" >"$1/trytond.conf"
+  (
+    "${PYTHON:-python3.11}" -m venv "$1/venv" &&
+    twice "$python" -m pip install -q --disable-pip-version-check --require-hashes --no-deps --only-binary :all: \
+      -r "$here/tryton/requirements.txt" &&
+    mkdir "$1/module" "$1/template" && # a build leaves its files beside the source
+    cp -r "$module"/*.* "$module"/LICENSE "$module"/view "$module"/locale "$1/module" &&
+    "$python" -m pip install -q --disable-pip-version-check --no-deps --no-index --no-build-isolation "$1/module" &&
+    touch "$1/template/erp.sqlite" && # Tryton asks for the file
+    (umask 077 && head -c 18 /dev/urandom | base64 >"$1/template/password") &&
+    TRYTONPASSFILE=$1/template/password "$python" "$1/venv/bin/trytond-admin" -c "$1/trytond.conf" -d erp --all \
+      --email admin@example.com --activate-dependencies -u andon &&
+    "$python" "$module/prepare.py" -c "$1/trytond.conf" -d erp --demo --key-file "$1/template/key" &&
+    rm -r "$1/module" "$1/trytond.conf"
+  ) >"$log" 2>&1 || { tail -40 "$log" >&2; return 1; }
+}
+
 get() { # get NAME: whole or not at all, one at a time
   local name=$1 folder began=$SECONDS
   folder=$(place "$name")
@@ -88,7 +115,7 @@ get() { # get NAME: whole or not at all, one at a time
   say "$name is in $folder"
 }
 
-known=(kafka toxiproxy compose influxd)
+known=(kafka toxiproxy compose influxd tryton)
 is_known() {
   [[ " ${known[*]} " == *" $1 "* ]] ||
     { printf 'servers: %s is not known; there are: %s\n' "$1" "${known[*]}" >&2; exit 2; }

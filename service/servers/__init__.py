@@ -1,4 +1,4 @@
-"""Real servers on this machine, for the demo and the tests: Apache Kafka and InfluxDB, each one process on 127.0.0.1.
+"""Real servers on this machine, for the demo and the tests: Kafka, InfluxDB and Tryton, each one process on 127.0.0.1.
 
 `make servers` gets them (scripts/servers/fetch.sh); nothing here reaches the network beyond this machine.
 """
@@ -6,6 +6,7 @@
 from service.servers.base import Server, ServerError, ServerMissingError, free_port
 from service.servers.influxd import Influxd
 from service.servers.kafka import Kafka
+from service.servers.tryton import Tryton
 from service.servers.where import where
 
-__all__ = ["Influxd", "Kafka", "Server", "ServerError", "ServerMissingError", "free_port", "where"]
+__all__ = ["Influxd", "Kafka", "Server", "ServerError", "ServerMissingError", "Tryton", "free_port", "where"]

@@ -14,6 +14,7 @@ NEEDS = {
     "influxd": "Go 1.26, cargo, pkg-config",
     "toxiproxy": "Go 1.26",
     "compose": "Go 1.26",
+    "tryton": "Python 3.11 with venv",
 }
 
 

@@ -19,9 +19,22 @@ MUTATING_ROUTES: dict[tuple[str, str], str] = {
     ("GET", "/"): "login.token",  # only with ?token=
     ("POST", "/login"): "login.ok",
     ("POST", "/logout"): "logout",
+    ("POST", "/ack/{token}"): "ack_link.used",  # test_ack_link.py
     ("POST", "/api/v1/alarms/{key}/acknowledge"): "alarm.acknowledged",
     ("POST", "/api/v1/alarms/{key}/comment"): "alarm.comment",
+    ("POST", "/api/v1/alarms/{key}/reset"): "alarm.reset",
+    ("POST", "/api/v1/alarms/{key}/assign"): "alarm.assigned",
+    ("POST", "/api/v1/alarms/{key}/going"): "alarm.going",
+    ("POST", "/api/v1/alarms/{key}/arrived"): "alarm.arrived",
+    ("POST", "/api/v1/alarms/{key}/shelve"): "alarm.shelved",
+    ("POST", "/api/v1/alarms/{key}/unshelve"): "alarm.unshelved",
+    ("POST", "/api/v1/alarms/{key}/out-of-service"): "alarm.out_of_service",
+    ("POST", "/api/v1/alarms/{key}/restore"): "alarm.restored",
+    ("POST", "/api/v1/alarms/{key}/label"): "alarm.labelled",
     ("POST", "/api/v1/erp-records/{key}/release"): "outbox.released",
+    ("POST", "/api/v1/holds/{key}/release"): "lot.hold_released",
+    ("POST", "/api/v1/capas/{key}/decide"): "capa.accepted",
+    ("POST", "/api/v1/erp/states"): "erp.answered",  # test_erp_inbound.py
     ("POST", "/api/v1/dead-letters/redrive"): "dead_letters.redriven",
 }
 

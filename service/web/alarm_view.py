@@ -9,16 +9,19 @@ from alarms.rules import why
 from andon.conditions import ConditionChange
 from andon.i18n import catalogue, translate
 from andon.readings import NS_PER_S
-from andon.records import AlarmRecord, OutboxRecord, TransitionRecord
+from andon.records import AlarmRecord, OutboxRecord, PointRecord, TransitionRecord
 from service.log_watch import RULES as LOG_RULES
 from service.web.room import PRIORITIES, Room, ms, said, seconds
 from sinks.influx.watch import RULES as INFLUX_RULES
 from sinks.kafka.watch import RULES as KAFKA_RULES
+from sinks.notify.way import RULE as NOT_REACHED_RULE
 
 Json = dict[str, Any]
 # Alarms about Andon itself; they are timed by the machine's clock.
+FROM_LOG = {"raised", "cleared", "revised", "reopened", "merged", "voided"}  # steps timed by the plant
 OWN_RULES = {
-    "erp-parked", "andon-silent", "andon-disk", "andon-dead-letters", *LOG_RULES, *INFLUX_RULES, *KAFKA_RULES
+    "erp-parked", "andon-silent", "andon-disk", "andon-dead-letters", *LOG_RULES, *INFLUX_RULES, *KAFKA_RULES,
+    NOT_REACHED_RULE,
 }  # fmt: skip
 BUILT_IN_RULES = OWN_RULES | {"andon-conflict"}  # rules that no plant.toml names; their texts are the catalogue's
 
@@ -47,6 +50,34 @@ def alarm_json(room: Room, alarm: AlarmRecord, language: str, now_ns: int) -> Js
             "state": alarm.erp_state, "number": alarm.erp_number, "id": alarm.erp_id,
             "attempts": alarm.erp_attempts, "error": alarm.erp_error,
         },
+        **_acts_json(room, alarm, own=own),
+    }  # fmt: skip
+
+
+def _acts_json(room: Room, alarm: AlarmRecord, *, own: bool) -> Json:
+    """What late data, the design of the rule, and people have made of the alarm."""
+    begun_ns = room.plant_ns(alarm.begun_ns) if own and alarm.begun_ns is not None else alarm.begun_ns
+
+    def at(machine_ns: int | None) -> int | None:
+        return None if machine_ns is None else ms(room.plant_ns(machine_ns))
+
+    return {
+        "begun_ms": ms(begun_ns), "merged_into": alarm.merged_into, "voided": bool(alarm.evidence.get("voided")),
+        "latching": alarm.latching, "suppressed_by": alarm.suppressed_by, "incident": alarm.incident,
+        "quiet": alarm.quiet, "label": alarm.label, "realarm_ms": at(alarm.realarm_ns),
+        "assigned": None if alarm.assigned_to is None else {"to": alarm.assigned_to, "name": alarm.assigned_name},
+        "going": None if alarm.going_name is None else {
+            "name": alarm.going_name, "arrives_ms": at(alarm.arrives_ns), "arrived_ms": at(alarm.arrived_ns),
+        },
+    }  # fmt: skip
+
+
+def aside_json(room: Room, point: PointRecord) -> Json:
+    """How people set an alarm's point aside."""
+    until_ns = None if point.until_ns is None else room.plant_ns(point.until_ns)
+    return {
+        "mode": point.mode, "since_ms": ms(room.plant_ns(point.since_ns)), "until_ms": ms(until_ns),
+        "by": point.actor_name, "reason": point.reason,
     }  # fmt: skip
 
 
@@ -62,6 +93,7 @@ def alarm_detail_json(
 ) -> Json:
     """An alarm with why it was raised, what it means, what to do, its evidence and its history."""
     rule = room.rules.get(alarm.rule_id)
+    point = room.records.point_of(alarm)
     return {
         **alarm_json(room, alarm, language, now_ns),
         "why": why_text(room, alarm, language, now_ns),
@@ -71,6 +103,7 @@ def alarm_detail_json(
         "rule": room.records.rule_content(alarm.rule_id, alarm.rule_version),
         "delay_s": rule.delay_s if rule else None,
         "evidence": dict(alarm.evidence),
+        "aside": None if point is None else aside_json(room, point),
         "transitions": [_transition_json(room, one, own=alarm.rule_id in OWN_RULES) for one in transitions],
     }
 
@@ -116,7 +149,7 @@ def _rule_name(room: Room, rule_id: str, language: str) -> str:
 
 
 def _transition_json(room: Room, one: TransitionRecord, *, own: bool) -> Json:
-    by_machine = own or one.kind in {"acknowledged", "comment"}
+    by_machine = own or one.kind not in FROM_LOG
     return {
         "seq": one.seq, "kind": one.kind, "ms": ms(room.plant_ns(one.at_ns) if by_machine else one.at_ns),
         "recorded_ms": ms(one.recorded_ns), "revision": one.revision, "state": one.state, "actor": one.actor_name,

@@ -14,7 +14,17 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from andon.errors import AndonError
-from service.web import actions, api, stream
+from service.web import (
+    actions,
+    alarm_actions,
+    alarm_figures,
+    api,
+    erp_inbound,
+    evidence_api,
+    quality_api,
+    stream,
+)
+from service.web.ack_link import AckPages
 from service.web.auth import Doors
 from service.web.errors import json_response, on_andon_error, on_http_error, on_invalid, on_unexpected
 from service.web.gate import Access, Gate
@@ -26,6 +36,7 @@ def create_app(room: Room, access: Access) -> FastAPI:
     site = room.plant.config.site
     folder = Path(str(resources.files("dashboards.control_room")))
     doors = Doors(room.records, access, site.name or site.id)
+    links = AckPages(room)
 
     async def page(request: Request) -> Response:
         if "token" in request.query_params:
@@ -39,6 +50,8 @@ def create_app(room: Room, access: Access) -> FastAPI:
             Route("/login", doors.login_page, methods=["GET"]),
             Route("/login", doors.login, methods=["POST"]),
             Route("/logout", doors.logout, methods=["POST"]),
+            Route("/ack/{token}", links.page, methods=["GET"]),
+            Route("/ack/{token}", links.acknowledge, methods=["POST"]),
             Route("/healthz", healthz, methods=["GET"]),
             Route("/metrics", api.metrics, methods=["GET"]),
             Mount("/static", StaticFiles(directory=folder / "static")),
@@ -48,8 +61,18 @@ def create_app(room: Room, access: Access) -> FastAPI:
             Exception: on_unexpected,
         },
     )  # fmt: skip
-    for router in (api.router, actions.router, stream.router):
+    for router in (
+        api.router,
+        actions.router,
+        alarm_actions.router,
+        alarm_figures.router,
+        stream.router,
+        evidence_api.router,
+        quality_api.router,
+        erp_inbound.router,
+    ):
         app.include_router(router)
+    app.state.doors = doors
     app.state.room, app.state.access, app.state.pulse = room, access, stream.Pulse(room)
     app.add_middleware(Gate, records=room.records, access=access, language=site.language)
     return app

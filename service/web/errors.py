@@ -24,7 +24,10 @@ STATUS = {
     "records.busy": 503, "records.disk_full": 503, "records.disk_failed": 503, "records.away": 503,
     "records.login": 503, "records.no_database": 503, "records.tls": 503, "records.no_right": 503,
     "records.read_only": 503, "records.encoding": 503,
-    "kafka.not_delivered": 503,
+    "kafka.not_delivered": 503, "evidence.no_font": 503, "evidence.no_report": 503,
+    "records.arrival": 422, "records.shelf_end": 422, "records.second_person": 422, "records.verdict": 422,
+    "records.unknown_user": 404, "records.unknown_hold": 404, "records.unknown_capa": 404,
+    "records.hold_over": 409, "records.capa_decided": 409, "records.message_reused": 409, "page.webhook_refused": 401,
     "records.move_refused": 409, "records.not_parked": 409, "records.reason_missing": 422, "page.invalid": 422,
 }  # fmt: skip
 

@@ -24,8 +24,12 @@ from andon.records import Records, Session, require_csrf
 from andon.secrets import Secret
 from service.web.errors import WebError, error_response, language_of
 
-PUBLIC = {("GET", "/login"), ("POST", "/login"), ("GET", "/healthz")}
+PUBLIC = {
+    ("GET", "/login"), ("POST", "/login"), ("GET", "/healthz"), ("GET", "/ack/{token}"), ("POST", "/ack/{token}"),
+    ("POST", "/api/v1/erp/states"),  # signed
+}  # fmt: skip
 PUBLIC_FOLDER = "/static/"
+SIGNED_FOLDER = "/ack/"  # the address itself says who it is: signed, bound to a person, good once
 SAFE = {"GET", "HEAD", "OPTIONS"}
 LARGEST_BODY = 65_536
 POLICY = (
@@ -55,6 +59,7 @@ class Access:
     tls: bool = False
     idle_lock: bool = True  # an open page without input ends its session after the records' idle time
     metrics_token: Secret | None = None
+    inbound_keys: tuple[bytes, ...] = ()  # of webhooks that come in; none: none is taken
 
 
 def is_loopback(host: str) -> bool:
@@ -127,14 +132,14 @@ class Gate:
             state["session"] = await to_thread.run_sync(lambda: self.records.session(token, touch=touch))
             state["session_token"] = token
         except AccessError as error:
-            public = (method, path) in PUBLIC or path.startswith(PUBLIC_FOLDER)
+            public = (method, path) in PUBLIC or path.startswith((PUBLIC_FOLDER, SIGNED_FOLDER))
             redeeming = method == "GET" and path == "/" and b"token=" in scope["query_string"]
             if not (public or redeeming or self._is_monitor(path, headers)):
                 raise
             if error.code not in {"access.anonymous", "access.session_ended"}:
                 raise
         session: Session | None = state["session"]
-        if session is not None and method not in SAFE and path != "/login":
+        if session is not None and method not in SAFE and path != "/login" and not path.startswith(SIGNED_FOLDER):
             require_csrf(session, headers.get("x-csrf-token"))
 
     def _is_monitor(self, path: str, headers: Headers) -> bool:

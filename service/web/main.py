@@ -22,6 +22,7 @@ from andon.records import open_patiently, site_records
 from andon.secrets import Secret
 from service.web.app import create_app
 from service.web.auth import check_binding
+from service.web.erp_inbound import inbound_keys
 from service.web.gate import Access, is_loopback, known_hosts
 from service.web.history_source import history_of
 from service.web.room import Room
@@ -106,6 +107,7 @@ def serve(args: argparse.Namespace) -> int:
             # A simulated plant has nothing to guard, and its one-time token is spent: who only watches stays in.
             idle_lock=not (is_loopback(web.host) and (args.no_idle_lock or isinstance(room.clock, ScaledClock))),
             metrics_token=Secret(args.metrics_token_file.read_text().strip()) if args.metrics_token_file else None,
+            inbound_keys=inbound_keys(plant.config.erp, args.config.parent),
         )
         server = uvicorn.Server(uvicorn.Config(
             create_app(room, access), host=web.host, port=web.port, ssl_certfile=web.tls_cert,

@@ -56,7 +56,7 @@ def _asset_json(room: Room, path: str) -> Json:
             {
                 "tag": spec.tag, "kind": spec.kind, "unit": spec.unit, "low": finite(spec.low),
                 "high": finite(spec.high), "states": list(spec.states), "detect": spec.detect,
-                "rules": [rule.id for rule in room.plant.rules_for(spec)],
+                "rules": [rule.id for rule in room.plant.rules_for(spec) if rule.figure is None],
                 "windows": declared_json(room.plant, spec),
             }
             for spec in specs

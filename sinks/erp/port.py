@@ -12,9 +12,11 @@ A driver raises one of these and nothing else.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
+from andon.erp_state import ErpState as ErpState  # noqa: PLC0414 - drivers have it from here
 from andon.errors import DeliveryError
 
 MAX_ERROR = 300  # characters of a receiver's message that are kept
@@ -24,7 +26,7 @@ MAX_ERROR = 300  # characters of a receiver's message that are kept
 class ExternalRecord:
     """A record of the ERP: its technical id, the number people know it by, and the revision it holds.
 
-    key, kind: what Andon knows it by, where the ERP was asked for many.
+    key, kind: what Andon knows it by; always there where the ERP was asked for many.
     """
 
     id: str
@@ -32,20 +34,6 @@ class ExternalRecord:
     revision: int = 1
     key: str = ""
     kind: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ErpState:
-    """How a record stands in the ERP.
-
-    status: in the ERP's own words. closed: nobody works on it any more. verdict: whether the alarm was right, where the
-    ERP says so.
-    """
-
-    status: str
-    closed: bool
-    verdict: Literal["", "true", "false", "known"] = ""
-    comment: str = ""
 
 
 class SendError(DeliveryError):
@@ -80,19 +68,32 @@ class RefusedError(SendError):
     kind = "erp.refused"
 
 
-class ErpConnector(Protocol):
-    """A driver for one ERP. Delivery class: at least once; with an ERP that finds by key, one record for each key.
+# What not every ERP can do: refuse a second record of one key by itself; tell the state of a record; keep a file with
+# it; list what it holds.
+FEATURES = frozenset({"unique_key", "state", "attach", "list"})
+
+
+def lacking(feature: str) -> RefusedError:
+    """What a driver raises for a call that needs one of `FEATURES` it does not have."""
+    return RefusedError(None, f"this ERP has no {feature!r}")
+
+
+class Deliverer(Protocol):
+    """What it takes to deliver orders. Delivery class: at least once; with an ERP that finds by key, one record each.
 
     Each call is one attempt: no retries, bounded time, `SendError` for everything that goes wrong. Not called from
-    several threads at once. key: the order's 20 characters, which the ERP stores as a unique external reference.
+    several threads at once: who wants several calls under way makes several drivers. A driver connects with its first
+    call, not when it is made. key: the order's 20 characters, which the ERP stores as a unique external reference.
+    kind: "quality_event", "maintenance_order", or a report's; `RefusedError` for one that the ERP has no place for.
+    body: the CloudEvents 1.0 event of the order as canonical JSON; its `data` tells the order.
     """
 
     def find(self, key: str) -> ExternalRecord | None:
-        """The record that carries `key`, None when there is none."""
+        """The record that carries `key`, None when there is none. Of several the oldest."""
         ...
 
     def open(self, kind: str, key: str, body: bytes) -> ExternalRecord:
-        """Create the record of `kind` ("quality_event", "maintenance_order") told by a CloudEvents body.
+        """Create the record of `kind` that the body tells.
 
         Guaranteed never called twice for one key without `find` in between.
         """
@@ -102,6 +103,42 @@ class ErpConnector(Protocol):
         """Bring the record that `find` gave to the body's revision."""
         ...
 
+
+class ErpConnector(Deliverer, Protocol):
+    """A driver for one ERP; all that `Deliverer` says of calls holds for these too."""
+
+    @property
+    def features(self) -> frozenset[str]:
+        """Which of `FEATURES` the driver has; a call that needs another one raises `lacking(...)`."""
+        ...
+
+    def get_state(self, record: ExternalRecord) -> ErpState:
+        """How a record stands now; the caller gives its id and its key. Feature "state"."""
+        ...
+
+    def attach(self, record: ExternalRecord, name: str, content: bytes, media_type: str) -> None:
+        """Keep a file with a record. Feature "attach".
+
+        A file of that name that is there already is replaced or left, never doubled: the call may be made again.
+        """
+        ...
+
+    def records(self, since_ns: int) -> Iterator[ExternalRecord]:
+        """Every record that carries a key of Andon and was made at or after `since_ns`, the oldest first.
+
+        With key, kind and revision. Two records of one key are both told; older ones may be told too. Pages are asked
+        for as they are needed, each is one attempt. Feature "list".
+        """
+        ...
+
+    def preview(self, kind: str, key: str, body: bytes) -> Mapping[str, object]:
+        """What `open` would send, field by field, for people to read; sends nothing and needs no connection."""
+        ...
+
     def ping(self) -> None:
         """Return when the ERP answers and knows us; changes nothing."""
+        ...
+
+    def close(self) -> None:
+        """Let the connections go; a later call opens them again or fails."""
         ...

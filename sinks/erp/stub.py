@@ -2,8 +2,9 @@
 
     python -m sinks.erp.stub --port 0 --db erp.db --secret-file secret --faults 7
 
-It prints one line of JSON with its address. Loopback only. POST /events and GET /records?key= are as in
-docs/erp-webhook.md; GET /records (all), /stats and /ping are for people and checkers, without a signature.
+It prints one line of JSON with its address. Loopback only. POST /events, GET /records?key= and
+GET /records?since_ns=&after= are as in docs/erp-webhook.md; GET /records (all), /stats and /ping are for people and
+checkers, without a signature, and so is POST /standing, by which a person says how a record stands.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import asyncio
 import json
 import os
 import random
+import re
 import socket
 import sys
 from collections.abc import Callable, Mapping
@@ -28,13 +30,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from sinks.erp.stub_store import PREFIX, StubStore
+from sinks.erp.stub_store import StubStore
 from sinks.erp.webhook import MAX_BODY, check_secret
 
 Address = tuple[str, int]
+KIND = re.compile("[a-z][a-z_]{0,39}")
 
 # Share of requests that meet each fault. "lost": the record is committed, then the connection is cut.
 RATES = {"busy": 0.06, "error": 0.05, "unavailable": 0.04, "slow": 0.03, "lost": 0.10}
+PAGE = 200  # records of one page of the list
 REFUSALS = {"busy": 429, "error": 500, "unavailable": 503}
 
 
@@ -73,6 +77,7 @@ class StubErp:
             routes=[
                 Route("/events", self._events, methods=["POST"]),
                 Route("/records", self._records, methods=["GET"]),
+                Route("/standing", self._standing, methods=["POST"]),
                 Route("/stats", self._stats, methods=["GET"]),
                 Route("/ping", self._ping, methods=["GET"]),
             ]
@@ -84,10 +89,20 @@ class StubErp:
         return await self._answered(request, fault, lambda: self._take(request, raw))
 
     async def _records(self, request: Request) -> Response:
-        key = request.query_params.get("key")
-        if key is None:
-            return JSONResponse({"records": self.store.records()})
-        return await self._answered(request, self.faults.draw(), lambda: self._find(request, key))
+        key, after = request.query_params.get("key"), request.query_params.get("after")
+        if key is not None:
+            return await self._answered(request, self.faults.draw(), lambda: self._find(request, key))
+        if after is not None:
+            return await self._answered(request, self.faults.draw(), lambda: self._list(request, after))
+        return JSONResponse({"records": self.store.records()})
+
+    async def _standing(self, request: Request) -> Response:
+        told = await request.json()
+        self.store.settle(
+            told["key"], told["status"], closed=told["closed"], verdict=told.get("verdict", ""),
+            comment=told.get("comment", ""),
+        )  # fmt: skip
+        return JSONResponse({"ok": True})
 
     async def _stats(self, _request: Request) -> Response:
         return JSONResponse(self.store.stats())
@@ -141,7 +156,16 @@ class StubErp:
     def _find(self, request: Request, key: str) -> Response:
         if not self._signed(request, b"", f"find.{key}"):
             return _refused(401, "the signature does not fit")
-        return JSONResponse({"records": self.store.find(key)})
+        return JSONResponse({"records": [{**one, **self.store.standing(key)} for one in self.store.find(key)]})
+
+    def _list(self, request: Request, after: str) -> Response:
+        """A page; `since_ns` is not looked at: older records may be told too."""
+        if not self._signed(request, b"", f"list.{after}"):
+            return _refused(401, "the signature does not fit")
+        if not after.isdigit():
+            return _refused(400, "after: the last id of the page before, 0 for the first")
+        page = self.store.page(int(after), PAGE)
+        return JSONResponse({"records": page, "next": page[-1]["id"] if len(page) == PAGE else None})
 
 
 def _refused(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
@@ -153,12 +177,12 @@ def _event(raw: bytes) -> tuple[dict[str, Any] | None, str]:
     try:
         event = json.loads(raw)
         kind = event["type"].split(".")
-        fits = event["specversion"] == "1.0" and kind[0] == "andon" and kind[1] in PREFIX
+        fits = event["specversion"] == "1.0" and kind[0] == "andon" and len(kind) == 3 and KIND.fullmatch(kind[1])
         if fits and event["id"] and event["source"] and event["subject"] and int(event["data"]["revision"]) >= 1:
             return event, ""
     except (ValueError, KeyError, TypeError, AttributeError, IndexError):
         return None, "not a CloudEvents 1.0 event of Andon"
-    return None, "not an event of a quality event or maintenance order"
+    return None, "not an event of an order or a report"
 
 
 def server(erp: StubErp) -> uvicorn.Server:

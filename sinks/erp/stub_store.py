@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 PREFIX = {"quality_event": "QE", "maintenance_order": "MO"}
+OTHER = "DOC"  # of a report, whatever its kind
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS record (
@@ -20,7 +21,13 @@ CREATE TABLE IF NOT EXISTS effect (
   revision INTEGER NOT NULL, event_id TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS request (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, method TEXT NOT NULL, message_id TEXT NOT NULL, fault TEXT, status INTEGER);
+CREATE INDEX IF NOT EXISTS record_key ON record(external_key);
+CREATE INDEX IF NOT EXISTS record_kind ON record(kind);
+CREATE TABLE IF NOT EXISTS standing (
+  external_key TEXT PRIMARY KEY, status TEXT NOT NULL, closed INTEGER NOT NULL, verdict TEXT NOT NULL,
+  comment TEXT NOT NULL);
 """
+OPEN = {"status": "open", "closed": False, "verdict": "", "comment": ""}
 
 Effect = Literal["created", "updated", "none", "conflict"]
 
@@ -40,7 +47,8 @@ class StubStore:
         self.unique = unique
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._db.row_factory = sqlite3.Row
-        self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=10000;")
+        # NORMAL: what was committed outlives kill -9, and a stub need not outlive a power cut.
+        self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=10000;")
         self._db.executescript(SCHEMA.format(unique="UNIQUE" if unique else ""))
 
     def close(self) -> None:
@@ -57,7 +65,7 @@ class StubStore:
             row = self._row(key) if self.unique else None
             if row is None:
                 count = self._db.execute("SELECT count(*) FROM record WHERE kind = ?", (kind,)).fetchone()[0]
-                number = f"{PREFIX[kind]}-{count + 1:06d}"
+                number = f"{PREFIX.get(kind, OTHER)}-{count + 1:06d}"
                 insert = "INSERT INTO record(external_key, kind, number, revision, event_id, body_sha256, body)"
                 values = (key, kind, number, revision, *new)
                 cursor = self._db.execute(f"{insert} VALUES (?, ?, ?, ?, ?, ?, ?)", values)
@@ -90,6 +98,26 @@ class StubStore:
     def records(self) -> list[dict[str, Any]]:
         """All records, oldest first."""
         return [_shown(row) for row in self._db.execute("SELECT * FROM record ORDER BY id")]
+
+    def page(self, after: int, most: int) -> list[dict[str, Any]]:
+        """The next records behind an id, without their bodies, at most `most`."""
+        query = "SELECT * FROM record WHERE id > ? ORDER BY id LIMIT ?"
+        return [
+            {name: value for name, value in _shown(row).items() if name != "body"}
+            for row in self._db.execute(query, (after, most))
+        ]
+
+    def standing(self, key: str) -> dict[str, Any]:
+        """How people left the record with this external key: status, closed, verdict, comment."""
+        query = "SELECT status, closed, verdict, comment FROM standing WHERE external_key = ?"
+        row = self._db.execute(query, (key,)).fetchone()
+        return dict(OPEN) if row is None else {**dict(row), "closed": bool(row["closed"])}
+
+    def settle(self, key: str, status: str, *, closed: bool, verdict: str = "", comment: str = "") -> None:
+        """What a person does in an ERP: say how the record stands."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO standing VALUES (?, ?, ?, ?, ?)", (key, status, int(closed), verdict, comment)
+        )
 
     def log_request(self, method: str, message_id: str, fault: str | None, status: int | None) -> None:
         """Note a request; status None when no answer was given."""

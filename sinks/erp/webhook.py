@@ -7,26 +7,24 @@ from __future__ import annotations
 
 import base64
 import binascii
-import ipaddress
 import json
 import secrets
-import time
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
-from urllib.parse import urlsplit
 
-import httpx
 from standardwebhooks import Webhook
 
 from andon.clock import Clock, SystemClock
 from andon.errors import DeliveryError
 from andon.readings import NS_PER_S
-from sinks.erp.port import BrokenError, BusyError, ExternalRecord, RefusedError, UnavailableError
-from sinks.retry_after import retry_after_s
+from sinks.erp.http import Caller, check_url, judged
+from sinks.erp.port import BrokenError, ErpState, ExternalRecord, RefusedError, lacking
+
+__all__ = ["MAX_BODY", "WebhookConnector", "check_secret", "check_url", "new_secret"]
 
 MAX_BODY = 20_000  # bytes
-MAX_ANSWER = 65_536  # bytes
 
 
 class WebhookConnector:
@@ -40,12 +38,12 @@ class WebhookConnector:
     Proxies named by the environment are not used: a signed order goes where the configuration says.
     """
 
+    features = frozenset({"unique_key", "state", "list"})
+
     def __init__(self, url: str, secret: str, *, timeout_s: float = 15.0, clock: Clock | None = None) -> None:
-        self._base = check_url(url)
-        self._signer = Webhook(check_secret(secret))
-        self._timeout_s = timeout_s
         self._clock = clock or SystemClock()
-        self._client = httpx.Client(timeout=timeout_s, follow_redirects=False, trust_env=False)
+        self._caller = Caller(url, timeout_s=timeout_s, clock=self._clock)
+        self._signer = Webhook(check_secret(secret))
 
     def __enter__(self) -> Self:
         return self
@@ -57,20 +55,12 @@ class WebhookConnector:
 
     def close(self) -> None:
         """Let the connections go."""
-        self._client.close()
+        self._caller.close()
 
     def find(self, key: str) -> ExternalRecord | None:
         """The record that carries `key`; a 404 or an empty list is none."""
-        try:
-            answer = self._call("GET", f"/records?key={key}", f"find.{key}", b"")
-        except RefusedError as refused:
-            if refused.status == 404:
-                return None
-            raise
-        records = answer.get("records")
-        if not isinstance(records, list):
-            raise BrokenError(200, "the answer has no list 'records'")
-        return _record(records[0]) if records else None
+        told = self._found(key)
+        return None if told is None else _record(told, key)
 
     def open(self, kind: str, key: str, body: bytes) -> ExternalRecord:
         """POST the event."""
@@ -81,9 +71,54 @@ class WebhookConnector:
         del found
         return self._post(kind, key, body)
 
+    def get_state(self, record: ExternalRecord) -> ErpState:
+        """From the look-up by key: `status`, `closed`, `verdict` and `comment` of the record, all optional."""
+        told = self._found(record.key)
+        if not isinstance(told, dict):
+            raise RefusedError(404, f"no record with key {record.key}")
+        verdict = told.get("verdict", "")
+        if verdict not in {"", "true", "false", "known"}:
+            raise BrokenError(200, "verdict: none of '', true, false, known")
+        return ErpState(str(told.get("status", "")), told.get("closed") is True, verdict, str(told.get("comment", "")))
+
+    def attach(self, record: ExternalRecord, name: str, content: bytes, media_type: str) -> None:
+        """The contract has no place for files: the evidence is in the event."""
+        del record, name, content, media_type
+        raise lacking("attach")
+
+    def records(self, since_ns: int) -> Iterator[ExternalRecord]:
+        """Page after page of `/records?since_ns=&after=`, each signed as `list.<after>`."""
+        after = "0"
+        while True:
+            answer = self._call("GET", f"/records?since_ns={since_ns}&after={after}", f"list.{after}", b"")
+            for told in _list(answer):
+                yield _record(told)
+            onward = answer.get("next")
+            if onward is None:
+                return
+            if not isinstance(onward, (str, int)) or not str(onward).isalnum() or str(onward) == after:
+                raise BrokenError(200, "next: not the id of a page's last record")
+            after = str(onward)
+
+    def preview(self, kind: str, key: str, body: bytes) -> Mapping[str, object]:
+        """The event itself."""
+        del kind, key
+        event: dict[str, object] = json.loads(body)
+        return event
+
     def ping(self) -> None:
         """Look up a key that no order has."""
         self.find("ping")
+
+    def _found(self, key: str) -> object:
+        """What a look-up by key tells of the first record, None where there is none."""
+        try:
+            records = _list(self._call("GET", f"/records?key={key}", f"find.{key}", b""))
+        except RefusedError as refused:
+            if refused.status == 404:
+                return None
+            raise
+        return records[0] if records else None
 
     def _post(self, kind: str, key: str, body: bytes) -> ExternalRecord:
         if len(body) >= MAX_BODY:
@@ -104,34 +139,7 @@ class WebhookConnector:
         }
         if method == "POST":
             headers |= {"content-type": "application/cloudevents+json; charset=utf-8", "idempotency-key": message_id}
-        deadline = time.monotonic() + self._timeout_s
-        try:
-            with self._client.stream(method, self._base + path, content=body or None, headers=headers) as answer:
-                content = _read(answer, deadline)
-                status, retry_after = answer.status_code, answer.headers.get("retry-after")
-        except httpx.TransportError as error:  # its text may hold the address: the kind of error is enough
-            raise UnavailableError(None, type(error).__name__) from error
-        except httpx.HTTPError as error:  # an answer that is no HTTP, a broken encoding
-            raise BrokenError(None, type(error).__name__) from error
-        return _judged(status, content, retry_after_s(retry_after, self._clock.now_ns()))
-
-
-def check_url(url: str) -> str:
-    """The base address without its last slash. Raises DeliveryError for http beyond loopback and for credentials."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if parts.scheme not in {"http", "https"} or not host or parts.query or parts.fragment or parts.username:
-        raise DeliveryError("erp.url_invalid", host=host or "-")
-    if parts.scheme == "http" and not _loopback(host):
-        raise DeliveryError("erp.url_plain", host=host)
-    return url.rstrip("/")
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+        return judged(self._caller.ask(method, path, content=body, headers=headers)).table()
 
 
 def check_secret(secret: str) -> bytes:
@@ -146,42 +154,20 @@ def check_secret(secret: str) -> bytes:
     return key
 
 
-def _read(answer: httpx.Response, deadline: float) -> bytes:
-    # httpx bounds each wait, not their sum: a receiver that drips a byte a second would hold the sender for ever.
-    content = b""
-    for chunk in answer.iter_bytes():
-        content += chunk
-        if time.monotonic() > deadline:
-            raise httpx.ReadTimeout("too slow")
-        if len(content) > MAX_ANSWER:
-            raise BrokenError(answer.status_code, f"the answer is longer than {MAX_ANSWER} bytes")
-    return content
+def _list(answer: Mapping[str, object]) -> list[object]:
+    records = answer.get("records")
+    if not isinstance(records, list):
+        raise BrokenError(200, "the answer has no list 'records'")
+    return records
 
 
-def _judged(status: int, content: bytes, retry_after_s: float | None) -> dict[str, object]:
-    if 200 <= status < 300:
-        try:
-            answer = json.loads(content)
-        except ValueError:
-            answer = None
-        if not isinstance(answer, dict):
-            raise BrokenError(status, "the answer is not a JSON object")
-        return answer
-    detail = content[:1000].decode("utf-8", "replace")
-    if status in {408, 429, 503}:
-        raise BusyError(status, detail, retry_after_s)
-    if status in {502, 504}:
-        raise UnavailableError(status, detail, retry_after_s)
-    if status == 409 or not 400 <= status < 500:
-        raise BrokenError(status, detail, retry_after_s)
-    raise RefusedError(status, detail)
-
-
-def _record(told: object) -> ExternalRecord:
-    """From `{"id", "number", "revision"}`; the number defaults to the id, the revision to 1."""
+def _record(told: object, key: str = "") -> ExternalRecord:
+    """From `{"id", "number", "revision", "key", "kind"}`; the number defaults to the id, the revision to 1."""
     if isinstance(told, dict) and isinstance(told.get("id"), (str, int)) and isinstance(told.get("revision", 1), int):
-        number = told.get("number", told["id"])
-        return ExternalRecord(str(told["id"]), str(number), int(told.get("revision", 1)))
+        number, key = told.get("number", told["id"]), str(told.get("key", key))
+        return ExternalRecord(
+            str(told["id"]), str(number), int(told.get("revision", 1)), key, str(told.get("kind", ""))
+        )
     raise BrokenError(200, "the answer names no record: 'id' is missing")
 
 

@@ -13,7 +13,7 @@ from andon.outputs import Figure
 from andon.plant import SeriesSpec
 from andon.readings import NS_PER_S
 from andon.records import AlarmRecord, TransitionRecord
-from andon.records.outbox import PARKED_RULE
+from andon.records.parking import PARKED_RULE
 from sinks.influx.schema import LEDGER_FIELDS, NOTHING, TAGS
 
 Value = float | str | None

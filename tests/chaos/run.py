@@ -8,6 +8,7 @@ protection is switched off once, and the checker must see it. The result is docs
 seen.
 
 --shape outages kills nothing: the broker is away 100 times for 1 to 120 s while InfluxDB hangs for ten minutes.
+--shape erp puts 2,000 orders into a Tryton that is killed 20 times, while answers are lost and eight senders race.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from tests.chaos.erp import run_erp
 from tests.chaos.lanes import Tally
 from tests.chaos.outages import broker_and_influx, lengths, run_outages
 from tests.chaos.plant_site import with_servers
@@ -31,6 +33,7 @@ from tests.chaos.suite import ROUND, SPEED, Plan, TimeIsUpError, found, result, 
 
 ROOT = Path(__file__).parent.parent.parent
 CONTROL_KILLS = 12
+ERP_CONTROL = {"count": 40, "kills": 2}
 OUTAGES, OUTAGES_SPEED, INFLUX_HUNG_S = 100, 60.0, 600.0
 
 
@@ -52,7 +55,7 @@ def controls(plan: Plan, names: Sequence[str]) -> dict[str, int]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """One run."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.run", description=__doc__.splitlines()[0])
-    parser.add_argument("--shape", choices=("embedded", "plant", "outages"), default="embedded")
+    parser.add_argument("--shape", choices=("embedded", "plant", "outages", "erp"), default="embedded")
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--round", type=int, default=ROUND, help="kills over one data folder")
@@ -65,6 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--write", action="store_true", help="write docs/results/")
     given = parser.parse_args(arguments)
     folder = given.folder / f"{given.shape}-{given.seed}"
+    if given.shape == "erp":
+        return make_erp(given, folder)
     servers = Servers(folder / "servers") if given.shape != "embedded" else None
     try:
         if servers is not None and given.shape == "outages":
@@ -109,6 +114,21 @@ def make_outages(given: argparse.Namespace, folder: Path, servers: Servers) -> i
     }
     tell(given, folder, "outages", told)
     return 0 if verdict.ok else 1
+
+
+def make_erp(given: argparse.Namespace, folder: Path) -> int:
+    """A real ERP that is killed; then the control without its UNIQUE keys, which must show doubles."""
+    shutil.rmtree(folder, ignore_errors=True)
+    outcome = run_erp(folder / "keyed", seed=given.seed, say=lambda line: print(line, flush=True))
+    control = None if given.no_controls else run_erp(folder / "control", **ERP_CONTROL, seed=given.seed, keyed=False)
+    told = {
+        **run_of("erp", "erp", given.seed, outcome.seconds, ROOT),
+        "kills": outcome.kills, "answers_lost": outcome.lost, "calls": outcome.calls, "attempts": outcome.attempts,
+        "compared": outcome.compared, "doubled": outcome.doubled, "faults": outcome.faults[:100],
+        "controls": {} if control is None else {"unique_key": control.doubled},
+    }  # fmt: skip
+    tell(given, folder, "erp", told)
+    return 0 if not outcome.faults and (control is None or control.doubled) else 1
 
 
 def tell(given: argparse.Namespace, folder: Path, name: str, told: dict[str, object]) -> None:

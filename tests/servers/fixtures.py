@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from service.servers import Influxd, Kafka, Server, ServerMissingError
+from service.servers import Influxd, Kafka, Server, ServerMissingError, Tryton
 from tests.servers.postgres import Postgres
 from tests.servers.toxiproxy import Toxiproxy
 
@@ -100,6 +100,15 @@ class Influx(Influxd):
 def influxd(server_folder: Path) -> Iterator[Influx]:
     """The InfluxDB that suites share: `url`, `org`, `token`, `new_bucket()`. Who stops it starts it again."""
     server = Influx(server_folder / "influxd")
+    start(server)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def tryton(server_folder: Path) -> Iterator[Tryton]:
+    """The Tryton that suites share: `url`, `token`. Give your records keys of your own, and do not kill it."""
+    server = Tryton(server_folder / "tryton")
     start(server)
     yield server
     server.stop()

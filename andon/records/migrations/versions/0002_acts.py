@@ -31,7 +31,9 @@ def _alarm_columns() -> None:
         op.add_column("alarm", sa.Column(name, sa.String(), nullable=False, server_default=""))
     op.add_column("alarm", sa.Column("latching", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.create_index(op.f("ix_alarm_site_incident"), "alarm", ["site", "incident"])
-    op.create_index(op.f("ix_alarm_site_asset_tag_rule_id"), "alarm", ["site", "asset", "tag", "rule_id"])
+    op.create_index(op.f("ix_transition_site_recorded_ns"), "transition", ["site", "recorded_ns"])
+    point = ["site", "asset", "tag", "rule_id", "start_ns"]
+    op.create_index(op.f("ix_alarm_site_asset_tag_rule_id_start_ns"), "alarm", point)
 
 
 def _outbox() -> None:
@@ -65,7 +67,6 @@ def _new_tables() -> None:
         sa.Column("tag", sa.String(), nullable=False),
         sa.Column("rule_id", sa.String(), nullable=False),
         sa.Column("mode", sa.String(), nullable=False),
-        sa.Column("by_design", sa.String(), nullable=False),
         sa.Column("until_ns", sa.BigInteger(), nullable=True),
         sa.Column("since_ns", sa.BigInteger(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
@@ -114,6 +115,7 @@ def _new_tables() -> None:
     )
     op.create_index(op.f("ix_notice_site_change_seq"), "notice", ["site", "change_seq"], unique=False)
     op.create_index(op.f("ix_notice_site_state_due_ns"), "notice", ["site", "state", "due_ns"], unique=False)
+    op.create_index(op.f("ix_notice_site_receiver_sent_ns"), "notice", ["site", "receiver", "sent_ns"], unique=False)
     op.create_index(op.f("ix_notice_site_subject"), "notice", ["site", "subject"], unique=False)
     op.create_table(
         "report_told",
@@ -169,15 +171,19 @@ def _new_tables() -> None:
         sa.Column("priority", sa.String(), nullable=False),
         sa.Column("alarms", sa.Integer(), nullable=False),
         sa.Column("begun_ns", sa.BigInteger(), nullable=False),
+        sa.Column("told_ns", sa.BigInteger(), nullable=False),
         sa.Column("last_ns", sa.BigInteger(), nullable=False),
         sa.Column("opened_ns", sa.BigInteger(), nullable=False),
         sa.Column("closed_ns", sa.BigInteger(), nullable=True),
+        sa.Column("episode", sa.Integer(), nullable=False),
+        sa.Column("waiting_ns", sa.BigInteger(), nullable=False),
         sa.Column("change_seq", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["first_alarm"], ["alarm.key"], name=op.f("fk_incident_first_alarm")),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_incident")),
     )
     op.create_index(op.f("ix_incident_site_change_seq"), "incident", ["site", "change_seq"], unique=False)
     op.create_index(op.f("ix_incident_site_closed_ns"), "incident", ["site", "closed_ns"], unique=False)
+    op.create_index(op.f("ix_incident_site_last_ns"), "incident", ["site", "last_ns"], unique=False)
     op.create_table(
         "lot_hold",
         sa.Column("key", sa.String(), nullable=False),

@@ -4,7 +4,7 @@ let texts = {};
 let language = "en";
 let zone = "UTC";
 
-const UNITS = { Cel: "°C", "1": "", "[degF]": "°F", "mm/s": "mm/s", deg: "°", "{items}": "" };
+const UNITS = { Cel: "°C", "Cel/s": "°C/s", "1": "", "[degF]": "°F", "mm/s": "mm/s", deg: "°", "{items}": "" };
 const formats = new Map();
 
 export function setLanguage(code, table) {

@@ -1,0 +1,22 @@
+"""How a record stands in the ERP, as plain data that crosses from the drivers to the records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Verdict = Literal["", "true", "false", "known"]
+
+
+@dataclass(frozen=True, slots=True)
+class ErpState:
+    """How a record stands in the ERP.
+
+    status: in the ERP's own words. closed: nobody works on it any more. verdict: whether the alarm was right, where the
+    ERP says so.
+    """
+
+    status: str
+    closed: bool
+    verdict: Verdict = ""
+    comment: str = ""

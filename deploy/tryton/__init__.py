@@ -1,0 +1,1 @@
+"""Tryton module of Andon, GPL-3.0-or-later. Tryton loads it; nothing of Andon imports it."""

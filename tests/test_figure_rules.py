@@ -1,0 +1,204 @@
+"""Rules on figures: runs of windows, corrections, and a twin that judges all windows at once."""
+
+from __future__ import annotations
+
+import pickle
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alarms.figure_rules import FigureRules
+from alarms.rules import why
+from andon.config.models import Rule
+from andon.outputs import Figure
+from flows.rule_stages import figure_values
+
+S = 1_000_000_000
+HOUR = 3600 * S
+WARM = Rule(id="warm", on="cold/*/air", figure="cold_chain.mkt", above=8.0, deadband=0.5)
+OEE_PARTS = {
+    "calendar_s": 3600.0, "pbt_s": 3600.0, "apt_s": 1800.0, "unknown_s": 0.0, "pq": 100.0, "gq": 90.0,
+    "pri_pq_s": 900.0, "pri_gq_s": 810.0,
+}  # fmt: skip
+
+
+def figure(hour, value, revision=1, **more):
+    fields = {
+        "asset": "cold/room1", "tag": "air", "kind": "cold_chain", "start_ns": hour * HOUR, "end_ns": (hour + 1) * HOUR,
+        "revision": revision, "final": True, "parts": {"mkt": value},
+    }  # fmt: skip
+    return Figure(**(fields | more))
+
+
+def rules_of(*rules):
+    return FigureRules(rules, figure_values)
+
+
+def restarted(engine, *rules):
+    fresh = rules_of(*rules)
+    fresh.restore(pickle.loads(pickle.dumps(engine.snapshot())))
+    return fresh
+
+
+def told(engine, *figures):
+    """(kind, start, confirmed, cleared, peak), hours, in the order told; one figure a tick."""
+    changes = [change for at, one in enumerate(figures) for change in engine.take([one], at)]
+    return [
+        (
+            one.kind + (" late" if one.found_late else "") + (" void" if one.voided else ""),
+            *(None if at is None else at / HOUR for at in (one.start_ns, one.confirmed_ns, one.cleared_ns)), one.peak,
+        )
+        for one in changes
+    ]  # fmt: skip
+
+
+CASES = {
+    # id: (more of the rule, values of hours 0.., what is told)
+    "inside is silent": ({}, [5.0, 8.0], []),
+    "one window": ({}, [9.0, 7.0], [("raised", 0, 1, None, 9.0), ("cleared", 0, 1, 1, 9.0)]),
+    "one condition, its furthest value": (
+        {}, [7.0, 9.0, 11.0, 7.0], [("raised", 1, 2, None, 9.0), ("cleared", 1, 2, 3, 11.0)],
+    ),
+    "deadband": ({}, [9.0, 7.6, 7.4], [("raised", 0, 1, None, 9.0), ("cleared", 0, 1, 2, 9.0)]),
+    "delay": ({"delay_s": 7200.0}, [9.0, 7.0, 9.0, 9.0], [("raised", 2, 4, None, 9.0)]),
+    "off delay": (
+        {"off_delay_s": 7200.0}, [9.0, 7.0, 9.0, 7.0, 7.0],
+        [("raised", 0, 1, None, 9.0), ("cleared", 0, 1, 5, 9.0)],
+    ),
+    "unknown changes nothing": ({}, [9.0, None, 9.0], [("raised", 0, 1, None, 9.0)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("more", "values", "expected"), CASES.values(), ids=CASES.keys())
+@pytest.mark.parametrize("restart", [False, True])
+def test_windows(more, values, expected, restart):
+    rule = WARM.model_copy(update=more)
+    engine, found = rules_of(rule), []
+    for hour, value in enumerate(values):
+        found += told(engine, figure(hour, value))
+        engine = restarted(engine, rule) if restart else engine
+    assert found == expected
+
+
+CORRECTIONS = {
+    # id: (figures, what the last one makes)
+    "the newest is beyond after all": ([(0, 5.0), (0, 9.0)], [("raised", 0, 1, None, 9.0)]),
+    "the newest is not": ([(0, 9.0), (0, 5.0)], [("revised void", 0, 1, 1, 9.0)]),
+    "the newest did not end it": (
+        [(0, 9.0), (1, 5.0), (1, 9.0)], [("raised", 0, 1, None, 9.0)],
+    ),
+    "the newest did end it": ([(0, 9.0), (1, 9.0), (1, 5.0)], [("cleared", 0, 1, 1, 9.0)]),
+    "an older one is beyond": (
+        [(0, 5.0), (1, 5.0), (2, 5.0), (0, 9.0)], [("raised late", 0, 1, None, 9.0), ("cleared late", 0, 1, 1, 9.0)],
+    ),
+    "an older one, told so, is not": (
+        [(0, 5.0), (1, 5.0), (2, 5.0), (0, 9.0), (0, 5.0)], [("revised late void", 0, 1, 1, 5.0)],
+    ),
+    "an older one of a condition that is known": ([(0, 9.0), (1, 9.0), (2, 5.0), (0, 10.0)], []),
+    "an older one of one that is open": ([(0, 9.0), (1, 9.0), (2, 9.0), (0, 10.0)], []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("figures", "expected"), CORRECTIONS.values(), ids=CORRECTIONS.keys())
+def test_corrections(figures, expected):
+    engine = rules_of(WARM)
+    told(engine, *(figure(*one) for one in figures[:-1]))
+    assert told(engine, figure(*figures[-1], revision=2)) == expected
+
+
+def test_figures_that_still_run_are_not_judged():
+    assert told(rules_of(WARM), figure(0, 9.0, revision=0, final=False)) == []
+
+
+def test_other_assets_kinds_and_rules_are_left_alone():
+    plain = Rule(id="plain", on="*", above=8.0)
+    others = [figure(0, 9.0, asset="hot/room"), figure(0, 9.0, tag="door"), figure(0, 9.0, kind="oee", parts=OEE_PARTS)]
+    assert told(rules_of(WARM, plain), *others) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("availability", 0.5), ("performance", 0.5), ("quality", 0.9), ("oee", 0.225), ("down_s", None)]
+)
+def test_an_oee_is_judged_by_its_ratios(name, value):
+    one = figure(0, None, kind="oee", tag="state", parts=OEE_PARTS)
+    low = Rule(id="low", on="*", figure=f"oee.{name}", below=1.0)
+    assert [row[-1] for row in told(rules_of(low), one)] == ([] if value is None else [pytest.approx(value)])
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_the_sentence_names_the_figure(language):
+    (change,) = rules_of(WARM).take([figure(0, 9.25)], 1)
+    text = why(change, language)
+    for part in ("cold/room1", "cold_chain.mkt", "9.25", "60"):
+        assert part in text
+    assert "?" not in text
+
+
+def test_an_open_condition_keeps_its_version():
+    engine = rules_of(WARM)
+    (raised,) = engine.take([figure(0, 9.0)], 1)
+    engine = restarted(engine, WARM.model_copy(update={"above": 8.5}))
+    (cleared,) = engine.take([figure(1, 5.0)], 2)
+    (again,) = engine.take([figure(2, 9.0)], 3)
+    assert cleared.rule_version == raised.rule_version != again.rule_version
+
+
+def test_an_open_condition_keeps_its_limit_and_a_removed_rule_its_condition():
+    engine = rules_of(WARM)
+    told(engine, figure(0, 9.0))
+    for rules in ((WARM.model_copy(update={"above": 80.0}),), ()):
+        other = restarted(restarted(engine, *rules), *rules)
+        assert told(other, figure(1, 9.0)) == []
+        assert told(other, figure(2, 7.0), figure(3, 9.0)) == [("cleared", 0, 1, 2, 9.0)]
+        assert told(restarted(other, WARM), figure(4, 9.0)) == [("raised", 4, 5, None, 9.0)]
+
+
+def test_what_was_not_confirmed_is_forgotten_with_its_rule():
+    slow = WARM.model_copy(update={"delay_s": 7200.0})
+    engine = rules_of(slow)
+    told(engine, figure(0, 9.0))
+    changed = restarted(engine, slow.model_copy(update={"above": 8.5}))
+    assert told(changed, figure(1, 9.0), figure(2, 9.0)) == [("raised", 1, 3, None, 9.0)]
+    assert told(restarted(engine, slow), figure(1, 9.0)) == [("raised", 0, 2, None, 9.0)]
+
+
+def twin(rule, values):
+    """Every run of windows beyond the limit, looked at as a whole: (start, cleared or None), hours."""
+    runs, start = [], None
+    for hour, value in enumerate(values):
+        if start is None and value > rule.above:
+            start = hour
+        elif start is not None and value < rule.above - rule.deadband:
+            runs.append((start, hour))
+            start = None
+    return runs + ([(start, None)] if start is not None else [])
+
+
+@given(st.lists(st.sampled_from([7.0, 7.5, 7.7, 8.0, 8.1, 9.0]), max_size=40), st.sets(st.integers(0, 40)))
+def test_the_twin_sees_the_same_runs(values, restarts):
+    engine, changes = rules_of(WARM), []
+    for hour, value in enumerate(values):
+        engine = restarted(engine, WARM) if hour in restarts else engine
+        changes += engine.take([figure(hour, value)], hour)
+    found = {one.start_ns // HOUR: one.cleared_ns and one.cleared_ns // HOUR for one in changes}
+    assert sorted(found.items()) == twin(WARM, values)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_corrections_of_the_newest_end_where_the_right_values_would_have(seed):
+    """What is open in the end is the same as if no figure had been wrong first."""
+    rng = random.Random(seed)
+    values = [rng.choice((5.0, 9.0)) for _ in range(30)]
+    wrong, right = rules_of(WARM), rules_of(WARM)
+    states = ({}, {})
+    for hour, value in enumerate(values):
+        tries = [rng.choice((5.0, 9.0)) for _ in range(rng.randint(0, 2))]
+        for engine, state, series in ((wrong, states[0], [*tries, value]), (right, states[1], [value])):
+            for one in series:
+                for change in engine.take([figure(hour, one)], hour):
+                    state[change.start_ns] = change
+    last = [{start: (one.cleared_ns, one.voided) for start, one in state.items()} for state in states]
+    gone = {start for start, (_, voided) in last[0].items() if voided}
+    assert {start: one for start, one in last[0].items() if start not in gone} == last[1]

@@ -1,0 +1,218 @@
+"""Late rows: whatever order the rows came in, the conditions are in the end those of the rows in order."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from andon.config.models import Rule
+from andon.plant import rule_version
+from andon.readings import NS_PER_S
+from tests.condition_logs import SPECS, START_NS, Row, Tick
+from tests.late_logs import conditions, final, in_order, renamed, run_late, settled, some_log, some_rules
+
+ROOMS = renamed(SPECS, 2)
+HOT = Rule(id="hot", on="*", above=8.0)
+SLOW = Rule(id="hot", on="*", above=8.0, delay_s=30.0)
+LINGERS = Rule(id="hot", on="*", above=8.0, off_delay_s=10.0)
+TWO = ((0, 5.0), (10, 9.0), (20, 5.0), (31, 5.0), (40, 11.0))  # time s, value; under LINGERS the start of two
+
+
+@pytest.fixture(scope="module")
+def seen():
+    """What the random logs made happen, over all seeds of this file."""
+    return Counter()
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_long_random_logs_end_as_if_all_had_come_in_time(seed, seen):
+    rng = random.Random(seed)
+    rules, log = some_rules(rng), settled(some_log(rng, 600))
+    changes = run_late(rules, log, ROOMS)
+    assert conditions(changes) == conditions(in_order(rules, log, ROOMS))
+    for one in changes:
+        how = "merged" if one.merged_into_ns is not None else "voided" if one.voided else one.kind
+        seen[one.condition, "late" if one.found_late else how] += 1
+
+
+def test_the_random_logs_reach_everything(seen):
+    """Not one of these may be missing, else the comparison above proves less than it says."""
+    happened = {how for _, how in seen}
+    assert happened == {"raised", "cleared", "revised", "voided", "merged", "late"}
+    for condition in ("above", "below", "outside", "stuck"):
+        assert {seen[condition, how] > 0 for how in ("revised", "late", "voided")} == {True}
+
+
+@given(st.randoms(use_true_random=False), st.integers(1, 80), st.data())
+@settings(max_examples=60, deadline=None)
+def test_any_cut_and_any_restart_give_the_same_changes(rng, length, data):
+    rules, log = some_rules(rng), settled(some_log(rng, length))
+    cuts = data.draw(st.sets(st.integers(0, len(log))))
+    restarts = data.draw(st.sets(st.integers(0, len(log)), max_size=4))
+    whole = run_late(rules, log, ROOMS)
+    assert run_late(rules, log, ROOMS, cuts=cuts, restarts=restarts) == whole
+    assert conditions(whole) == conditions(in_order(rules, log, ROOMS))
+
+
+@given(st.randoms(use_true_random=False), st.integers(1, 120), st.data())
+@settings(max_examples=40, deadline=None)
+def test_rules_edited_at_any_place_leave_no_alarm_twice(rng, length, data):
+    """Alarms of one rule that stand do not overlap, whatever versions of it they are of; none is left open for ever."""
+    log = settled(some_log(rng, length))
+    edits = {at: some_rules(rng) for at in data.draw(st.sets(st.integers(0, length), max_size=4))}
+    changes = run_late(some_rules(rng), log, ROOMS, edits=edits)
+    by_rule: dict[tuple[str, str], list[tuple[int, float]]] = {}
+    for one in final(changes).values():
+        if not one.voided:
+            begun = one.start_ns if one.begun_ns is None else one.begun_ns
+            end = float("inf") if one.cleared_ns is None else one.cleared_ns
+            by_rule.setdefault((one.asset, one.rule_id), []).append((begun, end))
+    for spans in by_rule.values():
+        spans.sort()
+        assert all(before[1] <= after[0] for before, after in pairwise(spans)), spans
+
+
+# One by one
+
+
+def log_of(*parts, ticks=70):
+    """Parts in log order: (event time s, value), received at the newest time so far; and ticks behind."""
+    now, log = 0, []
+    for time_s, value in parts:
+        now = max(now, time_s)
+        log.append(Row(0, START_NS + time_s * NS_PER_S, value, float("nan"), 0, START_NS + now * NS_PER_S))
+    return [*log, *(Tick(START_NS + (now + at) * NS_PER_S) for at in range(ticks))]
+
+
+def told(changes):
+    """(kind, start, where the crossing is now, end, what else) in s."""
+    return [
+        (
+            one.kind, (one.start_ns - START_NS) // NS_PER_S,
+            None if one.begun_ns is None else (one.begun_ns - START_NS) // NS_PER_S,
+            None if one.cleared_ns is None else (one.cleared_ns - START_NS) // NS_PER_S,
+            "merged" if one.merged_into_ns is not None else "voided" if one.voided else "",
+        )
+        for one in changes
+    ]  # fmt: skip
+
+
+def run(*parts, rules=(HOT,), **more):
+    return run_late(rules, log_of(*parts, **more), ROOMS[:1])
+
+
+def test_a_late_row_moves_the_start_of_an_open_condition():
+    changes = run((0, 5.0), (10, 5.0), (30, 9.0), (40, 9.5), (20, 12.0), (50, 9.0))
+    assert told(changes) == [("raised", 30, None, None, ""), ("revised", 30, 20, None, "")]
+    assert changes[-1].peak == 12.0
+    assert changes[-1].confirmed_ns == START_NS + 20 * NS_PER_S
+
+
+def test_the_clear_that_follows_has_the_true_start_peak_and_time():
+    log = log_of((0, 5.0), (30, 9.0), (40, 9.5), (20, 12.0), (50, 9.0))
+    log.append(Row(0, START_NS + 200 * NS_PER_S, 5.0, float("nan"), 0, START_NS + 200 * NS_PER_S))
+    changes = run_late([HOT], log, ROOMS[:1])
+    assert told(changes)[-1] == ("cleared", 30, 20, 200, "")
+    assert (changes[-1].peak, changes[-1].out_s) == (12.0, 180.0)
+
+
+def test_a_late_row_moves_the_end():
+    changes = run((0, 5.0), (10, 9.0), (40, 5.0), (60, 5.0), (30, 5.0))
+    assert told(changes)[2:] == [("revised", 10, None, 30, "")]
+    assert changes[-1].out_s == 20.0
+
+
+def test_two_excursions_that_a_late_row_makes_one_stay_one_record():
+    changes = run(*TWO, (50, 5.0), (65, 5.0), (25, 9.0), (70, 5.0), rules=(LINGERS,))
+    assert told(changes)[:4] == [
+        ("raised", 10, None, None, ""), ("cleared", 10, None, 30, ""), ("raised", 40, None, None, ""),
+        ("cleared", 40, None, 60, ""),
+    ]  # fmt: skip
+    assert told(changes)[4:] == [("revised", 10, None, 60, ""), ("revised", 40, None, 60, "merged")]
+    one, gone = changes[4:]
+    assert (one.peak, one.out_s) == (11.0, 26.0)
+    assert (gone.merged_into_ns, gone.voided, gone.out_s) == (START_NS + 10 * NS_PER_S, True, 0.0)
+
+
+def test_the_last_of_two_that_are_one_is_still_open():
+    log = log_of(*TWO, (25, 9.0), (50, 9.0))
+    changes = run_late([LINGERS], log, ROOMS[:1])
+    assert told(final(changes).values()) == [("revised", 10, None, None, ""), ("revised", 40, None, 40, "merged")]
+    log += [Row(0, START_NS + at * NS_PER_S, 5.0, float("nan"), 0, log[-1].time) for at in (200, 210)]
+    assert told(run_late([LINGERS], log, ROOMS[:1]))[-1] == ("cleared", 10, None, 210, "")
+
+
+def test_a_late_row_voids_what_never_lasted_long_enough():
+    changes = run((0, 5.0), (10, 9.0), (45, 9.0), (25, 5.0), (50, 5.0), rules=(SLOW,))
+    assert told(changes) == [
+        ("raised", 10, None, None, ""), ("cleared", 10, None, 50, ""), ("revised", 10, None, 50, "voided"),
+    ]  # fmt: skip
+    assert changes[-1].out_s == 0.0
+
+
+def test_what_was_voided_comes_back_under_its_identity():
+    parts = [(0, 5.0), (10, 9.0), (45, 9.0), (25, 5.0), (50, 5.0)]
+    log = log_of(*parts)
+    log.append(Row(0, START_NS + 25 * NS_PER_S, 9.0, float("nan"), 0, log[-1].time))  # the later of two with one stamp
+    log.append(Row(0, START_NS + 200 * NS_PER_S, 5.0, float("nan"), 0, log[-2].time))
+    changes = run_late([Rule(id="hot", on="*", above=8.0, delay_s=20.0)], settled(log), ROOMS[:1])
+    assert told(changes)[-1] == ("revised", 10, 25, 50, "")
+
+
+def test_a_late_row_makes_two_of_one():
+    changes = run((0, 5.0), (10, 9.0), (60, 9.0), (70, 5.0), (30, 5.0), (40, 9.0))
+    assert told(changes)[2:] == [
+        ("revised", 10, None, 30, ""), ("raised", 40, None, None, ""), ("cleared", 40, None, 70, ""),
+    ]  # fmt: skip
+    assert [one.found_late for one in changes] == [False, False, False, True, True]
+
+
+def test_a_backlog_of_days_is_found_with_its_true_times_and_once():
+    day = 86_400
+    backlog = [(at, 9.0 if 2000 <= at < 4000 else 5.0) for at in range(910, 6000, 10)]
+    parts = [(0, 5.0), (900, 5.0), (3 * day, 5.0), (3 * day + 10, 5.0)]
+    rule = Rule(id="hot", on="*", above=8.0, delay_s=600.0)
+    changes = run(*parts, *backlog, rules=(rule,))
+    assert told(changes) == [("raised", 2000, None, None, ""), ("cleared", 2000, None, 4000, "")]
+    assert told(run(*parts, *backlog, *backlog, rules=(rule,))) == told(changes)
+
+
+def test_a_backlog_on_its_way_is_not_judged_by_where_it_stands():
+    """The last value so far is beyond, and the next row known is days ahead: nothing is told before it is quiet."""
+    day, rule = 86_400, Rule(id="hot", on="*", above=8.0, delay_s=600.0)
+    log = log_of((0, 5.0), (3 * day, 5.0), ticks=1)
+    for at in range(100):
+        received = START_NS + (3 * day + at) * NS_PER_S
+        log.append(Row(0, START_NS + (1000 + at * 10) * NS_PER_S, 9.0 if at < 50 else 5.0, float("nan"), 0, received))
+        log.append(Tick(received))
+    assert run_late([rule], log, ROOMS[:1]) == []
+
+
+def test_an_excursion_whose_rule_is_edited_stays_one_record_under_its_version():
+    before, edited = [HOT], [Rule(id="hot", on="*", above=7.0)]
+    log = log_of((0, 5.0), (30, 9.0), (40, 9.5), ticks=1)
+    at = len(log)
+    log += log_of((20, 9.0), (50, 9.0), (60, 6.0), (70, 5.0))
+    changes = run_late(before, log, ROOMS[:1], edits={at: edited})
+    (alarm,) = final(changes).values()
+    assert told([alarm]) == [("revised", 30, 20, 60, "")]
+    assert {one.rule_version for one in changes} == {rule_version(HOT)}
+
+
+def test_scores_and_silence_are_left_as_they_were_told():
+    rules = (Rule(id="odd", on="*", anomaly=3.0), Rule(id="silent", on="*", stale_s=20.0))
+    without = run((0, 5.0), (10, 9.0), (60, 5.0), rules=rules)
+    assert told(run((0, 5.0), (10, 9.0), (60, 5.0), (20, 5.0), (30, 99.0), rules=rules)) == told(without) != []
+
+
+def test_a_tick_that_decided_too_early_is_set_right():
+    """Confirmed by a tick under the held value; a row on its way shows that the value had returned before."""
+    log = [*log_of((0, 5.0), (10, 9.0), ticks=1), *(Tick(START_NS + at * NS_PER_S) for at in (20, 40))]
+    log += log_of((30, 5.0), (80, 5.0))
+    changes = run_late([SLOW], log, ROOMS[:1])
+    assert told(changes)[-1] == ("revised", 10, None, 30, "voided")
