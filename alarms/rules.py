@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from andon.conditions import ConditionChange
 from andon.config.models import Rule
-from andon.i18n import translate
 from andon.readings import NS_PER_S
+from andon.why import why_params, why_sentence
 
 
 class Kind(IntEnum):
@@ -143,43 +143,12 @@ def unit_of(kind: Kind, series_unit: str) -> str:
     return series_unit
 
 
-#: How people write the UCUM codes that they would not recognise; the others stand as they are.
-_SYMBOLS = {"1": "", "Cel": "°C", "[degF]": "°F", "deg": "°", "Ohm": "Ω"}
-
-
-def why_params(change: ConditionChange) -> dict[str, str]:
-    """What the sentences of `why` name, as text: quantities with 6 digits and their unit, minutes.
-
-    asset, tag, limit, peak, minutes; value: the last (stale) or the unmoving (stuck) value from the evidence;
-    allowed_minutes: the time of a stale or stuck rule. Of the evidence of the kinds that are computed first: over (how
-    far back they look), reference (what the value is compared with), target (the limit of a forecast), figure.
-    """
-    value, limit, over_s = change.evidence.get("value"), change.limit, change.evidence.get("over_s")
-    return {
-        "asset": change.asset,
-        "tag": change.tag,
-        "limit": _quantity(limit, change.unit),
-        "peak": _quantity(change.peak, change.unit),
-        "minutes": _quantity(round(change.out_s / 60, 1), "1"),
-        "allowed_minutes": _quantity(None if limit is None else round(limit / 60, 1), "1"),
-        "value": _quantity(value if isinstance(value, float) else None, str(change.evidence.get("value_unit", "1"))),
-        "over": _quantity(over_s if isinstance(over_s, float) else None, "s"),
-        **{name: str(change.evidence.get(name, "?")) for name in ("reference", "target", "figure")},
-    }
-
-
 def why(change: ConditionChange, language: str | None = None) -> str:
     """One plain sentence: which limit, how far, how long."""
-    return translate(f"alarms.why.{change.condition}", language, **why_params(change))
-
-
-def _quantity(value: float | None, unit: str) -> str:
-    if value is None:
-        return "?"
-    number = f"{value:.0f}" if 1e6 <= abs(value) < 1e15 else f"{value:.6g}"
-    whole, slash, per = unit.rpartition("/")
-    symbol = f"{_SYMBOLS.get(whole, whole)}/{per}" if slash and whole in _SYMBOLS else _SYMBOLS.get(unit, unit)
-    return f"{number} {symbol}".rstrip()
+    params = why_params(
+        change.asset, change.tag, change.limit, change.unit, change.peak, change.out_s, change.evidence
+    )  # fmt: skip
+    return why_sentence(change.condition, language, params)
 
 
 def plain(value: float) -> float | None:

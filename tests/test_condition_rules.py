@@ -6,11 +6,12 @@ import math
 
 import pytest
 
-from alarms.rules import Kind, compile_rules, is_direct, kind_of, limit_of, rule_text, unit_of, why, why_params
+from alarms.rules import Kind, compile_rules, is_direct, kind_of, limit_of, rule_text, unit_of, why
 from andon.conditions import ConditionChange
 from andon.config.models import Rule
 from andon.i18n import catalogue
 from andon.plant import rule_version
+from andon.why import why_params
 
 RULES = [
     Rule(id="a", on="*", above=8.0, deadband=0.5),
@@ -44,6 +45,12 @@ def test_limits_and_units():
     assert [limit_of(rule, upper=True) for rule in RULES] == [8.0, -2.0, 8.0, 3.0, 60.0, 600.0]
     assert limit_of(RULES[2], upper=False) == 2.0
     assert [unit_of(kind_of(rule), "Cel") for rule in RULES] == ["Cel", "Cel", "Cel", "1", "s", "s"]
+
+
+def params(change):
+    return why_params(
+        change.asset, change.tag, change.limit, change.unit, change.peak, change.out_s, change.evidence
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
@@ -115,8 +122,8 @@ def test_rules_that_compute_first(limits, kind, bounds, limit, unit):
 
 
 def test_a_sentence_without_evidence_is_still_one():
-    assert why_params(change("stale"))["value"] == "?"
-    assert why_params(change("above", limit=None))["limit"] == "?"
-    assert why_params(change("above", limit=2.0, unit="1"))["limit"] == "2"
-    assert why_params(change("above", limit=1234567.0, unit="kPa"))["limit"] == "1234567 kPa"
-    assert why_params(change("stuck", evidence={"value": None}))["value"] == "?"
+    assert params(change("stale"))["value"] == "?"
+    assert params(change("above", limit=None))["limit"] == "?"
+    assert params(change("above", limit=2.0, unit="1"))["limit"] == "2"
+    assert params(change("above", limit=1234567.0, unit="kPa"))["limit"] == "1234567 kPa"
+    assert params(change("stuck", evidence={"value": None}))["value"] == "?"

@@ -10,10 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alarms.rules import Kind, why
 from andon.config.erp_names import ALARM_NAMES
+from andon.i18n import LANGUAGES
 from andon.records import SYSTEM_FLOW, SYSTEM_SENDER
 from sinks.erp.mapping import CUT, Terms, cut, read_event, render, values_of
 from sinks.erp.port import RefusedError
+from sinks.erp.sentences import sentence
 from tests.records_world import fresh, raised
 
 SHANGHAI = Terms(ZoneInfo("Asia/Shanghai"), {"cold/room1": 17}, {"high": "2"})
@@ -71,7 +74,7 @@ def test_what_the_event_does_not_tell_leaves_the_field_out(event, template):
 
 def test_sentences_in_both_languages(event):
     told = render({"en": "{why_en}", "zh": "{why_zh}"}, event)
-    assert told["en"] == "cold/room1, air: above the limit of 8 Cel for 10 min, highest value 9.5 Cel."
+    assert told["en"] == "cold/room1, air: above the limit of 8 °C for 10 min, highest value 9.5 °C."
     assert "cold/room1" in str(told["zh"])
     assert "超过上限" in str(told["zh"])
     event["data"]["why_en"] = "As the event says."
@@ -171,3 +174,20 @@ BODIES = {
 def test_a_body_of_another_order_is_refused(body):
     with pytest.raises(RefusedError):
         read_event("quality_event", "k", body)
+
+
+@pytest.mark.parametrize("condition", [kind.name.lower() for kind in Kind])
+def test_the_erp_reads_the_sentence_that_the_page_shows(tmp_path, condition):
+    """Of every kind of rule, through the event as the ERP gets it."""
+    evidence = {
+        "value": 4.5, "value_unit": "Cel", "over_s": 600.0, "reference": "set", "target": "8 °C", "figure": "oee.oee",
+    }  # fmt: skip
+    change = raised(condition=condition, limit=8.5, evidence=evidence)
+    with fresh(tmp_path) as records:
+        records.apply_conditions([change], SYSTEM_FLOW)
+        order = records.claim_order("test", 60.0, SYSTEM_SENDER)
+    assert order is not None
+    for language in LANGUAGES:
+        told = sentence(json.loads(order.body)["data"], language)
+        assert told == why(change, language)
+        assert "?" not in told

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from andon.i18n import catalogue, translate
+from andon.i18n import translate
+from andon.why import has_sentence, why_params, why_sentence
 
 
 def title(data: Mapping[str, Any]) -> str:
@@ -37,34 +38,14 @@ def _why(data: Mapping[str, Any], language: str) -> str:
     told = data.get("why_zh" if language == "zh-CN" else "why_en")
     if isinstance(told, str) and told:
         return told
-    template = catalogue(language).get(f"alarms.why.{data.get('condition')}")
-    return title(data) if template is None else template.format_map(_Params(data))
-
-
-class _Params(dict[str, str]):
-    """What the sentences name; a question mark for what the event does not tell."""
-
-    def __init__(self, data: Mapping[str, Any]) -> None:
-        limit, unit, evidence = data.get("limit"), str(data.get("unit", "")), data.get("evidence") or {}
-        value = _quantity(evidence.get("value"), str(evidence.get("value_unit", "")))
-        super().__init__(
-            asset=str(data.get("asset", "?")), tag=str(data.get("tag", "?")), limit=_quantity(limit, unit),
-            peak=_quantity(data.get("peak"), unit), minutes=_minutes(data.get("out_s")),
-            allowed_minutes=_minutes(limit), value=value,
-        )  # fmt: skip
-
-    def __missing__(self, _name: str) -> str:
-        return "?"
-
-
-def _minutes(seconds: object) -> str:
-    return _number(round(seconds / 60, 1)) if isinstance(seconds, (int, float)) else "?"
-
-
-def _quantity(value: object, unit: str) -> str:
-    if not isinstance(value, (int, float)):
-        return "?"
-    return f"{_number(value)} {unit}" if unit not in {"", "1"} else _number(value)
+    condition = str(data.get("condition"))
+    if not has_sentence(condition, language):
+        return title(data)
+    params = why_params(
+        str(data.get("asset", "?")), str(data.get("tag", "?")), data.get("limit"), str(data.get("unit", "")),
+        data.get("peak"), data.get("out_s"), data.get("evidence") or {},
+    )  # fmt: skip
+    return why_sentence(condition, language, params)
 
 
 def _number(value: float) -> str:

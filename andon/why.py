@@ -1,0 +1,66 @@
+"""The plain sentence that says why an alarm was raised, for people in either language and for the ERP.
+
+It is made of an alarm's own content, so that page, messages, evidence and the ERP's record say the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from andon.i18n import catalogue, translate
+
+#: How people write the UCUM codes that they would not recognise; the others stand as they are.
+SYMBOLS = {"1": "", "Cel": "°C", "[degF]": "°F", "deg": "°", "Ohm": "Ω"}
+UNKNOWN = "?"
+
+
+def why_params(
+    asset: str, tag: str, limit: object, unit: str, peak: object, out_s: object, evidence: Mapping[str, object]
+) -> dict[str, str]:
+    """What the sentences name, as text: quantities with 6 digits and their unit, minutes; "?" for what is not known.
+
+    asset, tag, limit, peak, minutes; value: the last (stale) or the unmoving (stuck) value from the evidence;
+    allowed_minutes: the time of a stale or stuck rule. Of the evidence of the kinds that are computed first: over (how
+    far back they look), reference (what the value is compared with), target (the limit of a forecast), figure.
+    """
+    return {
+        "asset": asset,
+        "tag": tag,
+        "limit": quantity(limit, unit),
+        "peak": quantity(peak, unit),
+        "minutes": _minutes(out_s),
+        "allowed_minutes": _minutes(limit),
+        "value": quantity(evidence.get("value"), str(evidence.get("value_unit", "1"))),
+        "over": quantity(evidence.get("over_s"), "s"),
+        **{name: str(evidence.get(name, UNKNOWN)) for name in ("reference", "target", "figure")},
+    }
+
+
+def why_sentence(condition: str, language: str | None, params: Mapping[str, str]) -> str:
+    """One plain sentence: which limit, how far, how long. language: the terminal's where not given."""
+    return translate(f"alarms.why.{condition}", language, **params)
+
+
+def has_sentence(condition: str, language: str) -> bool:
+    """Whether there is a sentence for a condition."""
+    return f"alarms.why.{condition}" in catalogue(language)
+
+
+def quantity(value: object, unit: str) -> str:
+    """A number with its unit as people write it.
+
+    >>> quantity(8.5, "Cel"), quantity(0.25, "Cel/s"), quantity(3, "1"), quantity(None, "bar")
+    ('8.5 °C', '0.25 °C/s', '3', '?')
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return UNKNOWN
+    number = f"{value:.0f}" if 1e6 <= abs(value) < 1e15 else f"{value:.6g}"
+    whole, slash, per = unit.rpartition("/")
+    symbol = f"{SYMBOLS.get(whole, whole)}/{per}" if slash and whole in SYMBOLS else SYMBOLS.get(unit, unit)
+    return f"{number} {symbol}".rstrip()
+
+
+def _minutes(seconds: object) -> str:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        return UNKNOWN
+    return quantity(round(seconds / 60, 1), "1")
