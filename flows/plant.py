@@ -37,6 +37,7 @@ from andon.plant import PlantModel
 from andon.process import exit_status_of
 from andon.records import open_site_records
 from andon.slots import SlotFiles
+from flows.edits import RuleEdits
 from flows.influx import influx_partition
 from flows.kafka_out import kafka_out_partition
 from flows.quarantine import Quarantine
@@ -83,10 +84,15 @@ def plant_flow(
     beat = Heartbeat(data, name)
     records = open_site_records(plant.config, data, stop, clock=clock, beat=beat)
 
+    def fresh(shard: int) -> ShardEngine:
+        return ShardEngine(plant, shard, Journal(data.journal(shard)), SlotFiles(data.slots(shard)))
+
     def open_shard(shard: int) -> Opened:
         lock(shard)
-        engine = ShardEngine(plant, shard, Journal(data.journal(shard)), SlotFiles(data.slots(shard)))
-        return engine, Quarantine(data.slots(shard).parent / "quarantine.json")
+        return fresh(shard), Quarantine(data.slots(shard).parent / "quarantine.json")
+
+    def edits(shard: int) -> RuleEdits:
+        return RuleEdits(data.slots(shard).parent / "rules.json", plant.config.rule, clock)
 
     def engine_seed(shard: int) -> State | None:
         state: State | None = seeds.get("plant.engine", shard_key(shard))
@@ -103,10 +109,13 @@ def plant_flow(
     source = _source(plant, data, shards, stop, beat, clock)
     batches = op.input(plant.config.transport.kind, flow, SteadySource(SeededSource(source, seeds), pace or Pace()))
     compiling = partial(kept, beat, COMPILE_S)
-    outputs = op.stateful_batch("engine", batches, lambda state: EngineStage(state, open_shard, engine_seed, compiling))
+    outputs = op.stateful_batch(
+        "engine", batches, lambda state: EngineStage(state, open_shard, engine_seed, compiling, edits, fresh)
+    )
+    # Bytewax runs outputs in this order, each for all shards: an alarm shall not wait for the history's commits.
+    op.output("records", outputs, ShardSink(shards, seeds, lambda _shard, _resume: RecordsPartition(records)))
     op.output("history", outputs, ShardSink(shards, seeds, history))
     op.output("dead-letters", outputs, ShardSink(shards, seeds, dead_letters))
-    op.output("records", outputs, ShardSink(shards, seeds, lambda _shard, _resume: RecordsPartition(records)))
     if plant.config.influx is not None:
         op.output("influx", outputs, ShardSink(shards, seeds, partial(influx_partition, plant, data)))
     kafka = plant.config.transport.kafka

@@ -39,6 +39,7 @@ from detectors.ewma import EwmaDetector
 from detectors.robust import RobustDetector
 from flows.conflicts import ConflictWatch
 from flows.context import ProductionContext
+from flows.edits import under
 from flows.figures import FigureBoard, figure_specs
 from flows.logclock import LogClock
 from flows.retention import JournalRetention
@@ -128,6 +129,14 @@ class ShardEngine:
         self._rows(decoded, judged, begin, len(readings))
         self._count_dead(decoded.dead, dead_begin, len(decoded.dead))
         return self._outputs(messages)
+
+    def judge_by(self, rules: Sequence[Rule]) -> None:
+        """Go over to other rules, as a start with another plant.toml does; nothing else changes."""
+        conditions, stages = self._conditions.snapshot(), self._rules.snapshot()
+        self.plant, self._kept = under(self.plant, rules), None
+        self._conditions.restore(conditions, self.dictionary.specs)
+        self._rules = RuleStages(self.plant, self.dictionary)
+        self._rules.restore(stages)
 
     @property
     def newest_ns(self) -> int:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,8 +31,10 @@ from service.clock_gate import RELEASED_NS
 from service.findings import Finding, Status
 from service.findings import finding as _finding
 from service.health_records import records
+from sinks.erp.connectors import connector
 
 if TYPE_CHECKING:
+    from andon.config.erp import Erp
     from andon.plant import PlantModel
 
 LIBRARIES = ("bytewax", "numba", "numpy", "pyarrow", "sqlalchemy", "fastapi", "pydantic")
@@ -43,7 +46,7 @@ TIME_ERROR = 5  # adjtimex(2): clock not synchronised
 
 
 def examine(config: Path, data: Path) -> list[Finding]:
-    """Every check, in the order of the report. On the network it knocks at the ERP and asks the records' server."""
+    """Every check, in the order of the report. On the network it asks the ERP and the records' server."""
     plant: PlantModel | None = None
     try:
         plant = load_plant(config)
@@ -56,7 +59,12 @@ def examine(config: Path, data: Path) -> list[Finding]:
     if plant is not None:
         known = plant
         checks += [lambda: records(known)]
-        checks += [lambda: secret(known), lambda: erp(known), lambda: web(known, data), lambda: certificate(known)]
+        checks += [
+            lambda: secret(known),
+            lambda: erp(known, config.parent),
+            lambda: web(known, data),
+            lambda: certificate(known),
+        ]
     for check in checks:
         found.extend(check())
     return found
@@ -163,12 +171,13 @@ def secret(plant: PlantModel) -> Iterator[Finding]:
     yield _finding("erp", "ok" if value else "warn", "secret" if value else "secret_none")
 
 
-def erp(plant: PlantModel) -> Iterator[Finding]:
-    """Whether the ERP's address takes connections; nothing is sent."""
-    if plant.config.erp is None:
+def erp(plant: PlantModel, base: Path) -> Iterator[Finding]:
+    """Whether the ERP's address takes connections, and the ERP then answers and knows us. base: of plant.toml."""
+    erp_ = plant.config.erp
+    if erp_ is None:
         yield _finding("erp", "ok", "erp_none")
         return
-    url = urlsplit(plant.config.erp.url)
+    url = urlsplit(erp_.url)
     port = url.port or (443 if url.scheme == "https" else 80)
     place = f"{url.hostname}:{port}"
     try:
@@ -176,6 +185,21 @@ def erp(plant: PlantModel) -> Iterator[Finding]:
             yield _finding("erp", "ok", "erp_reached", place=place)
     except OSError as error:
         yield _finding("erp", "fail", "erp_away", place=place, detail=str(error))
+        return
+    yield from _erp_answers(erp_, base)
+
+
+def _erp_answers(erp_: Erp, base: Path) -> Iterator[Finding]:
+    """What it says to a look-up that changes nothing there. Nothing where there is no secret: `secret` told of that."""
+    quick = erp_.model_copy(update={"timeout_s": min(REACH_S, erp_.timeout_s)})
+    try:
+        with closing(connector(quick, base)) as driver:
+            driver.ping()
+            yield _finding("erp", "ok", "erp_answers", kind=erp_.kind)
+    except ConfigError:
+        return
+    except AndonError as error:
+        yield Finding("erp", "fail", error.code, dict(error.params))
 
 
 def web(plant: PlantModel, data: Path) -> Iterator[Finding]:

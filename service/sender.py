@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 
+from andon.config.erp import Erp
 from andon.config.load import load_plant
 from andon.datafolder import DataFolder
 from andon.errors import ConfigError
@@ -21,6 +22,12 @@ from sinks.erp.connectors import connector
 from sinks.outbox import Sender
 
 CONNECTIONS = 8  # to the ERP, each with an order of another asset
+LEAST_LEASE_S = 60.0
+
+
+def lease_s(erp: Erp) -> float:
+    """How long a claimed order stays a sender's, s: longer than the three calls to the ERP of an attempt may take."""
+    return max(LEAST_LEASE_S, 4 * erp.timeout_s)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,7 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     with open_site_records(plant, data, stop, beat=beat) as records, ExitStack() as opened:
         made = (connector(plant.erp, options.config.parent) for _ in range(CONNECTIONS))
         first, *beside = [opened.enter_context(closing(driver)) for driver in made]
-        Sender(records, first, beside=beside, told=lambda breaker: write_link(data, breaker)).run(stop, beat=beat)
+        sender = Sender(
+            records, first, beside=beside, lease_s=lease_s(plant.erp), told=lambda breaker: write_link(data, breaker)
+        )
+        sender.run(stop, beat=beat)
     return 0
 
 

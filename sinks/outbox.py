@@ -30,6 +30,7 @@ log = structlog.get_logger()
 # Quick at first, since most failures are one lost answer or a busy second; capped, so that an ERP that is back gets its
 # backlog within 5 min. Twelve refusals of one order take about 20 min.
 GAPS_S = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0)
+POLL_S = 0.2  # between two looks for orders that are due
 COUNT_S = 1.0  # the outbox is counted so often, for the gauge
 MOST_MET = 10_000  # orders whose failures are remembered
 
@@ -71,7 +72,7 @@ class Sender:
         self._error: str | None = None
         self._counted_s = float("-inf")
 
-    def run(self, stop: threading.Event, *, poll_s: float = 0.2, beat: Callable[[], None] = lambda: None) -> None:
+    def run(self, stop: threading.Event, *, poll_s: float = POLL_S, beat: Callable[[], None] = lambda: None) -> None:
         """Deliver until `stop` is set; what is being sent is finished first. Never raises RecordsError.
 
         beat : called before orders are taken, for a watchdog; an attempt takes up to three calls to the ERP.

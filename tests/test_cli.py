@@ -18,7 +18,9 @@ from andon.datafolder import DataFolder
 from andon.i18n import LANGUAGES, translate
 from andon.records import Records, verify_audit
 from service import cli
+from sinks.erp.webhook import new_secret
 from tests.command_line import PASSWORD, Terminal, andon, audit_actions, site
+from tests.records_world import SECRET, stub_erp
 
 __all__ = ["andon", "site"]  # fixtures
 
@@ -252,6 +254,24 @@ def test_doctor_reports_every_part_and_fails_on_a_bad_configuration(andon: Termi
     assert not any(finding["text"].startswith(("doctor.", "secret.")) for finding in answer["findings"])
     andon("doctor", "--config", "nothing.toml", status=1)
     assert "FAILED" in andon.out
+
+
+@pytest.mark.usefixtures("site")
+def test_doctor_says_whether_the_erp_answers_and_knows_us(andon: Terminal, tmp_path: Path) -> None:
+    text = Path("plant.toml").read_text(encoding="utf-8")
+    Path("secret").write_text(SECRET)
+    with stub_erp(tmp_path) as (url, store):
+        section = f'\n[web]\nport = 48213\n[erp]\nurl = "{url}"\nsecret_file = "secret"\n'
+        Path("plant.toml").write_text(text + section, encoding="utf-8")
+        assert ("doctor.erp_answers", "ok") in _codes(andon("doctor", "--json"))
+        Path("secret").write_text(new_secret())
+        found = _codes(andon("doctor", "--json", status=1))
+        assert {("doctor.erp_reached", "ok"), ("erp.refused", "fail")} <= found
+        assert store.records() == []
+
+
+def _codes(answer: str) -> set[tuple[str, str]]:
+    return {(finding["code"], finding["status"]) for finding in json.loads(answer)["findings"]}
 
 
 def test_doctor_names_what_is_in_the_way(andon: Terminal, site: DataFolder) -> None:

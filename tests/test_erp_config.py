@@ -32,6 +32,11 @@ GOOD = {
     "odoo": 'kind = "odoo"\n[erp.odoo]\ndatabase = "erp"',
     "sap-basic": 'kind = "sap"\n[erp.sap]\nuser = "ANDON"\nclient = "100"',
     "sap-oauth": 'kind = "sap"\n[erp.sap]\ntoken_url = "https://login.example.com/oauth/token"\nclient_id = "andon"',
+    "map-of-a-kind-of-ones-own": 'kind = "odoo"\n[erp.models]\nscrap = "x.scrap"\n[erp.map.scrap]\nname = "{lot:x}"',
+    "formats": (
+        'kind = "sap"\n[erp.sap]\nuser = "A"\n[erp.map.quality_event]\nA = "{start:odata_date}"\nB = "{peak:.2f}"\n'
+        'C = "{cleared:%H:%M}"\nD = "{key:>30}"\nE = "{equipment:05d}"\nF = "{revision:03d}"'
+    ),
     "map": (
         'kind = "odoo"\ntimezone = "Asia/Shanghai"\n[erp.map.quality_event]\ntitle = "{asset}: {why_en}"\nteam_id = 3\n'
         'urgent = true\n[erp.map.oee_shift]\nname = "{whatever}"\n[erp.equipment]\n"cold/room1" = 12\n'
@@ -44,7 +49,7 @@ GOOD = {
 def test_each_kind_loads(tmp_path, text):
     erp = load_plant(write(tmp_path, with_erp(text))).config.erp
     assert erp is not None
-    if "map" in text:
+    if "Asia/Shanghai" in text:
         assert erp.map["quality_event"] == {"title": "{asset}: {why_en}", "team_id": 3, "urgent": True}
         assert erp.equipment == {"cold/room1": 12}
 
@@ -68,6 +73,17 @@ BAD = {
     ),
     "no-template": (
         'kind = "odoo"\n[erp.map.oee_shift]\ntitle = "{a.b}"', "erp.map.oee_shift.title", "erp_template", "{asset}",
+    ),
+    "typo-of-a-kind": (
+        'kind = "odoo"\n[erp.map.quality_evnt]\ntitle = "x"', "erp.map.quality_evnt", "unknown_name", "quality_event",
+    ),
+    "format-of-a-number": (
+        'kind = "odoo"\n[erp.map.quality_event]\ntitle = "{limit:.2q}"', "erp.map.quality_event.title", "erp_format",
+        "{limit:.2q}",
+    ),
+    "format-of-a-text": (
+        'kind = "odoo"\n[erp.map.maintenance_order]\ntitle = "{key:d}"', "erp.map.maintenance_order.title",
+        "erp_format", "{key:d}",
     ),
     "list-in-a-map": (
         'kind = "odoo"\n[erp.map.quality_event]\ntitle = ["x"]', "erp.map.quality_event.title", "not_allowed", "",

@@ -173,7 +173,7 @@ def test_every_answer_carries_the_security_headers(engineer: httpx.Client, stran
         assert "http" not in policy
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["x-frame-options"] == "DENY"
-        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["referrer-policy"] == "same-origin"
         assert answer.headers["cache-control"] in {"no-store", "no-cache"}
 
 

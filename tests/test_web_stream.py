@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 
+from andon.clock import ManualClock
 from andon.records import SYSTEM_FLOW
+from service.erp_link import write_link
 from service.web import stream
+from service.web.api import counts
+from sinks.breaker import Breaker
 from tests.page_fixture import FILLER, NOW_NS, PagePlant, Served, page_plant
 
 
@@ -147,3 +153,43 @@ def test_watching_is_no_activity(tmp_path: Path) -> None:
     served.close()
     plant.close()
     assert seen == [False, False, True]
+
+
+def test_a_changed_alarm_does_not_wait_for_the_next_pulse(
+    client: httpx.Client, plant: PagePlant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "EVERY_S", 3600.0)
+    with client.stream("GET", "/api/v1/stream") as answer:
+        arriving = events(answer)
+        assert next(arriving)["event"] == "pulse"
+        plant.records.apply_conditions(
+            [plant.change("raised", "fill-weight", FILLER, "fill_g", -50, None, 10.1, 10.4, "outside", "g")],
+            SYSTEM_FLOW,
+        )
+        assert next(arriving)["event"] == "alarms"
+
+
+def test_the_pulse_says_how_the_way_to_the_erp_is(plant: PagePlant) -> None:
+    assert counts(plant.room)["erp_link"] is None
+    room = replace(plant.room, data=plant.data)
+    assert counts(room)["erp_link"] is None, "no sender has run"
+    breaker = Breaker(ManualClock(NOW_NS), (5.0,), random.Random(1))
+    breaker.failed(breaker.round, "503: closed for stocktaking", None)
+    write_link(plant.data, breaker)
+    assert counts(room)["erp_link"] == {
+        "state": "open", "since_ms": NOW_NS // 10**6, "failures": 1, "error": "503: closed for stocktaking",
+    }  # fmt: skip
+
+
+def test_the_records_are_looked_at_once_for_all_pages(
+    client: httpx.Client, plant: PagePlant, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+    monkeypatch.setattr(type(plant.records), "change_head", lambda _self: looks.append(1) or 10**9)
+    monkeypatch.setattr(stream, "LOOK_S", 3600.0)
+    monkeypatch.setattr(served.app.state.pulse, "_looked", float("-inf"))
+    with client.stream("GET", "/api/v1/stream", params={"after": 10**9}) as one:
+        next(events(one))
+        with client.stream("GET", "/api/v1/stream", params={"after": 10**9}) as other:
+            next(events(other))
+    assert len(looks) == 1

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from andon.config.erp import Erp, Sap
-from andon.config.erp_names import ALARM_KINDS, ALARM_NAMES, names_in
+from andon.config.erp_names import ALARM_KINDS, ALARM_NAMES, OTHER_KINDS, names_in, wrong_formats
 from andon.config.loopback import is_loopback
 from andon.config.problems import Loc, Place, Problem, Words, shown, unknown_name
 from andon.config.validate import Draft
@@ -26,7 +26,11 @@ def check_erp(draft: Draft) -> Iterator[Problem]:
     if erp.timezone not in zoneinfo.available_timezones():
         known = zoneinfo.available_timezones()
         yield unknown_name(_at(draft, "timezone"), erp.timezone, Words("config.word.timezone"), known)
+    kinds = ALARM_KINDS | OTHER_KINDS | erp.models.keys()
     for kind, fields in erp.map.items():
+        if kind not in kinds:
+            yield unknown_name(_at(draft, "map", kind), kind, Words("config.word.order_kind"), kinds)
+            continue
         for field, template in fields.items():
             if isinstance(template, str):
                 yield from _template(draft, ("erp", "map", kind, field), kind, template)
@@ -65,6 +69,10 @@ def _template(draft: Draft, loc: Loc, kind: str, template: str) -> Iterator[Prob
     for name in named:
         if kind in ALARM_KINDS and name not in ALARM_NAMES:
             yield unknown_name(place, name, Words("config.word.template_name"), ALARM_NAMES)
+            return
+    if kind in ALARM_KINDS:
+        for found in wrong_formats(template):
+            yield Problem("config.erp_format", place, found=shown(found))
 
 
 def _sap_login(draft: Draft, sap: Sap) -> Iterator[Problem]:

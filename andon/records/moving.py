@@ -34,9 +34,14 @@ class Moving:
         self.tx, self.actor, self.erp_kinds, self.policy = tx, actor, erp_kinds, policy
 
     def occurrence(self, row: Row) -> Occurrence:
-        """The alarm of a row as it stands, with what people have made of its point."""
+        """The alarm of a row as it stands, with what people have made of its point.
+
+        One person alone does not quiet what is critical: an alarm that became so since is announced.
+        """
         point = load_point(self.tx.connection, self.tx.site, row)
         mode = "" if point is None else point["mode"]
+        if mode == State.SHELVED.value and row["priority"] == "critical" and point and point["second_name"] is None:
+            mode = ""
         return Occurrence(
             State(row["state"]), row["cleared_ns"] is None, bool(row["latching"]), bool(row["suppressed_by"]),
             State(mode) if mode else None,

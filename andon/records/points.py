@@ -36,22 +36,19 @@ class PointRecords(ActsBase):
     def shelve(self, key: str, actor: Actor, reason: str, until_ns: int, *, second: Actor | None = None) -> AlarmRecord:
         """Quiet the alarm's point until `until_ns`, the machine's time, at most 8 h from now; its orders go on.
 
-        second: another person who may shelve, needed for a critical alarm. Raises AccessError without the right,
+        second: another person who may shelve, needed where an open alarm of the point or its newest one is critical;
+        a critical alarm that comes later is quiet only where two people said so. Raises AccessError without the right,
         RecordsError for an unknown alarm, a missing reason or second person, an end that is not within 8 h, or a
         point that is set aside already (audited).
         """
         require_actor(actor, "alarm.shelve")
         reason = require_reason(reason)
-        with self.reading() as connection:
-            row = existing_alarm(connection, key, self.site)
         if not 0 < until_ns - self.clock.now_ns() <= LONGEST_SHELF_S * NS_PER_S:
             raise RecordsError("records.shelf_end", hours=round(LONGEST_SHELF_S / 3600))
-        if row["priority"] == "critical" and (second is None or second.id == actor.id):
-            raise RecordsError("records.second_person")
         if second is not None:
             require_actor(second, "alarm.shelve")
             reason = f"{reason} ({second.name})"
-        return self._set(key, actor, Move.SHELVE, reason, until_ns)
+        return self._set(key, actor, Move.SHELVE, reason, until_ns, second)
 
     @repeated
     def unshelve(self, key: str, actor: Actor, reason: str) -> AlarmRecord:
@@ -93,28 +90,36 @@ class PointRecords(ActsBase):
             row = connection.execute(_set_aside(self.site).where(*same)).mappings().first()
         return None if row is None else PointRecord(**row)
 
-    def _set(self, key: str, actor: Actor, move: Move, reason: str, until_ns: int | None = None) -> AlarmRecord:
+    def _set(
+        self, key: str, actor: Actor, move: Move, reason: str, until_ns: int | None = None, second: Actor | None = None
+    ) -> AlarmRecord:
         refusal: RecordsError | None = None
         with self.writing() as tx:
             moving, row = self._moving(tx, actor), existing_alarm(tx.connection, key, self.site)
+            other = second if second is not None and second.id != actor.id else None
+            if move is Move.SHELVE and other is None and _is_critical(tx, row):
+                raise RecordsError("records.second_person")
             after = act(moving.occurrence(row), move)
             if isinstance(after, Refused):
                 refusal = moving.refused(row, after, reason)
             else:
-                save_point(tx, actor, row, after.aside, reason, until_ns)
+                save_point(tx, actor, row, after.aside, reason, until_ns, None if other is None else other.name)
                 move_point(moving, row, move, after.aside, reason)
         if refusal is not None:
             raise refusal
         return self.alarm(key)
 
 
-def save_point(tx: Tx, actor: Actor, row: Row, aside: State | None, reason: str, until_ns: int | None) -> None:
+def save_point(
+    tx: Tx, actor: Actor, row: Row, aside: State | None, reason: str, until_ns: int | None, second: str | None = None
+) -> None:
     """Write what people have made of an alarm's point, with its audit record."""
     there = load_point(tx.connection, tx.site, row)
     place = {"site": tx.site, **{name: row[name] for name in POINT}}
     values = {
         "mode": "" if aside is None else aside.value, "until_ns": until_ns, "since_ns": tx.now_ns, "reason": reason,
-        "actor_id": actor.id, "actor_name": actor.name, "revision": 1 if there is None else there["revision"] + 1,
+        "actor_id": actor.id, "actor_name": actor.name, "second_name": second,
+        "revision": 1 if there is None else there["revision"] + 1,
         "change_seq": tx.next_change(),
     }  # fmt: skip
     if there is None:
@@ -148,6 +153,14 @@ def move_point(moving: Moving, row: Row, move: Move, aside: State | None, reason
 def _noted(moving: Moving, row: Row, move: Move, reason: str) -> None:
     save_alarm(moving.tx, row["key"], {})
     moving.note(row, _KINDS[move], moving.tx.now_ns, old=None, new=None, comment=reason)
+
+
+def _is_critical(tx: Tx, row: Row) -> bool:
+    """Whether shelving an alarm's point quiets a critical one: any that is open, or the newest, as its rule is now."""
+    alarm = schema.alarm.c
+    query = select(alarm.priority).where(alarm.site == tx.site, *(alarm[name] == row[name] for name in POINT))
+    newest = tx.connection.execute(query.order_by(alarm.start_ns.desc(), alarm.key).limit(1)).scalar()
+    return "critical" in (newest, *(one["priority"] for one in _open_rows(tx, row)))
 
 
 def _open_rows(tx: Tx, row: Row) -> list[RowMapping]:

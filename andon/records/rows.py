@@ -26,7 +26,8 @@ class AlarmRecord:
     begun_ns: where late data moved the start to; start_ns stays the identity. merged_into: key of the alarm that late
     data made this one a part of. quiet: why nobody is told of it (incident, dependency, chatter), empty: they are.
     label: true, false or known, as people or the ERP said last.
-    erp_state: pending, leased, delivered, parked; None where nothing goes to the ERP.
+    erp_state: pending, leased, delivered, parked; None where nothing goes to the ERP. erp_status: how the ERP itself
+    calls the state of its record, once it has been asked; erp_closed: it is closed there.
     """
 
     key: str
@@ -72,6 +73,8 @@ class AlarmRecord:
     arrived_ns: int | None = None
     realarm_ns: int | None = None
     label: str | None = None
+    erp_status: str | None = None
+    erp_closed: bool | None = None
 
     @classmethod
     def of(cls, row: RowMapping) -> Self:
@@ -86,7 +89,7 @@ def alarm_columns() -> Select[Any]:
     erp = [
         outbox.state.label("erp_state"), outbox.external_id.label("erp_id"),
         outbox.external_number.label("erp_number"), outbox.last_error.label("erp_error"),
-        outbox.attempts.label("erp_attempts"),
+        outbox.attempts.label("erp_attempts"), outbox.erp_status, outbox.erp_closed,
     ]  # fmt: skip
     return select(*columns, *erp).select_from(alarm.outerjoin(schema.outbox, outbox.order_key == alarm.c.key))
 
@@ -132,7 +135,7 @@ class OutboxItem:
 
 @dataclass(frozen=True, slots=True)
 class OutboxRecord:
-    """An outbox row as people see it."""
+    """An outbox row as people see it. alarm_key: the alarm it is about; erp_status: the ERP's own word for it."""
 
     order_key: str
     kind: str
@@ -149,6 +152,9 @@ class OutboxRecord:
     created_ns: int
     delivered_ns: int | None
     change_seq: int
+    alarm_key: str | None
+    erp_status: str | None
+    erp_closed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +175,7 @@ class DeliveryRecord:
 class PointRecord:
     """A series and rule that people have set aside. mode: shelved or out_of_service; until_ns: when shelving ends.
 
-    Times are the machine's, ns. alarm_key: the newest alarm of the point.
+    Times are the machine's, ns. alarm_key: the newest alarm of the point. second_name: who confirmed the shelving.
     """
 
     site: str
@@ -182,6 +188,7 @@ class PointRecord:
     reason: str
     actor_id: str
     actor_name: str
+    second_name: str | None
     revision: int
     change_seq: int
     alarm_key: str | None

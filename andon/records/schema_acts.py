@@ -23,6 +23,7 @@ alarm_point = Table(
     Column("reason", Text, nullable=False),
     Column("actor_id", String, nullable=False),
     Column("actor_name", String, nullable=False),
+    Column("second_name", String),  # who confirmed shelving it
     Column("revision", Integer, nullable=False),
     Column("change_seq", BigInteger, nullable=False),
     Index(None, "site", "mode"),

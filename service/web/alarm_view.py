@@ -39,7 +39,7 @@ def alarm_json(room: Room, alarm: AlarmRecord, language: str, now_ns: int) -> Js
         "priority": alarm.priority, "priority_number": PRIORITIES[alarm.priority], "condition": alarm.condition,
         "limit": alarm.limit, "unit": alarm.unit, "peak": alarm.peak, "start_ms": ms(start_ns),
         "confirmed_ms": ms(confirmed_ns), "cleared_ms": ms(cleared_ns), "active": cleared_ns is None,
-        "duration_s": seconds(max(0, _until_ns(room, alarm, now_ns) - alarm.start_ns)), "own": own,
+        "duration_s": seconds(max(0, _until_ns(room, alarm, now_ns) - (alarm.begun_ns or alarm.start_ns))), "own": own,
         "out_s": alarm.out_s, "state": alarm.state,
         "unacknowledged": alarm.state.endswith("unacknowledged"), "revision": alarm.revision,
         "found_late": alarm.found_late, "raises": alarm.raises, "change_seq": alarm.change_seq,
@@ -48,7 +48,8 @@ def alarm_json(room: Room, alarm: AlarmRecord, language: str, now_ns: int) -> Js
         },
         "erp": None if alarm.erp_state is None else {
             "state": alarm.erp_state, "number": alarm.erp_number, "id": alarm.erp_id,
-            "attempts": alarm.erp_attempts, "error": alarm.erp_error,
+            "attempts": alarm.erp_attempts, "error": alarm.erp_error, "status": alarm.erp_status,
+            "closed": bool(alarm.erp_closed),
         },
         **_acts_json(room, alarm, own=own),
     }  # fmt: skip
@@ -114,7 +115,8 @@ def why_text(room: Room, alarm: AlarmRecord, language: str, now_ns: int) -> str:
     People read names and degree signs, so these stand in for paths and UCUM codes.
     """
     name = room.asset_name(alarm.asset)
-    out_s = max(alarm.out_s, 0.0 if alarm.cleared_ns else (_until_ns(room, alarm, now_ns) - alarm.start_ns) / NS_PER_S)
+    begun_ns = alarm.begun_ns or alarm.start_ns
+    out_s = max(alarm.out_s, 0.0 if alarm.cleared_ns else (_until_ns(room, alarm, now_ns) - begun_ns) / NS_PER_S)
     if alarm.rule_id in OWN_RULES:
         error = str(alarm.evidence.get("error") or "-")
         return translate(f"page.own_why.{alarm.rule_id}", language, asset=name, error=error, seconds=round(out_s))
@@ -165,4 +167,5 @@ def order_json(room: Room, order: OutboxRecord) -> Json:
         "failures": order.failures, "error": order.last_error, "revision": order.revision,
         "delivered_revision": order.delivered_revision, "created_ms": ms(order.created_ns),
         "delivered_ms": ms(order.delivered_ns), "next_ms": ms(order.next_at_ns), "change_seq": order.change_seq,
+        "alarm": order.alarm_key, "status": order.erp_status, "closed": order.erp_closed,
     }  # fmt: skip

@@ -13,6 +13,7 @@ from andon.metrics import CONTENT_TYPE, exposition
 from andon.plant import SeriesSpec
 from andon.readings import NS_PER_MS, NS_PER_S
 from andon.records import RIGHTS, AlarmRecord, Session, require
+from service.erp_link import read_link
 from service.web.alarm_view import alarm_detail_json, alarm_json, order_json
 from service.web.errors import WebError, json_response
 from service.web.history_view import (
@@ -119,7 +120,7 @@ def overview(request: Request) -> Response:
 
 
 def counts(room: Room) -> dict[str, Any]:
-    """Orders by state, dead letters by reason, and whether the ledger of the last 24 h balances."""
+    """Orders by state and the way to the ERP, dead letters by reason, whether the ledger of the last 24 h balances."""
     ledger = room.history.ledger(room.now_ns() - DAY_NS)
     dead: dict[str, int] = {}
     for store in room.dead:
@@ -127,11 +128,21 @@ def counts(room: Room) -> dict[str, Any]:
             dead[reason] = dead.get(reason, 0) + count
     return {
         "erp": room.records.order_counts(),
+        "erp_link": link_json(room),
         "dead_letters": {"total": sum(dead.values()), "by_reason": dead},
         "ledger": {
             "received": sum(row.received for row in ledger), "difference": sum(row.difference for row in ledger),
         },
     }  # fmt: skip
+
+
+def link_json(room: Room) -> dict[str, Any] | None:
+    """What the sender last said of the way to the ERP; None where it has said nothing."""
+    link = None if room.data is None else read_link(room.data)
+    if link is None:
+        return None
+    since_ms = ms(room.plant_ns(link.since_ns))
+    return {"state": link.state, "since_ms": since_ms, "failures": link.failures, "error": link.error}
 
 
 @router.get("/lines")

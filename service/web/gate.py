@@ -41,7 +41,8 @@ HEADERS = {
     "content-security-policy": POLICY,
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
+    # Not no-referrer: a form would then be sent with "Origin: null", which says nothing of where it came from.
+    "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
@@ -56,6 +57,7 @@ class Access:
 
     hosts: frozenset[str]
     cookie: str = "andon_session"
+    origins: frozenset[str] = frozenset()  # more than the one this service is reached at: of a proxy before it
     tls: bool = False
     idle_lock: bool = True  # an open page without input ends its session after the records' idle time
     metrics_token: Secret | None = None
@@ -120,7 +122,7 @@ class Gate:
             return
         origin = headers.get("origin")
         expected = f"{'https' if self.access.tls else 'http'}://{headers.get('host', '')}"
-        if origin != expected and not (origin is None and headers.get("sec-fetch-site") in {None, "same-origin"}):
+        if origin != expected and origin not in self.access.origins and not (origin is None and headers.get("sec-fetch-site") in {None, "same-origin"}):
             raise AccessError("page.other_origin")
 
     async def _check_session(self, scope: Scope, headers: Headers, cookies: dict[str, str]) -> None:

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import structlog
 import uvicorn
@@ -100,8 +101,10 @@ def serve(args: argparse.Namespace) -> int:
     room = room_of(plant, data, clock_of(args), args.config.parent)
     with open_patiently(room.records, plant.config, threading.Event()) as records:
         check_binding(web, records)
+        public = urlsplit(plant.config.notify.public_url or "")
         access = Access(
-            known_hosts(web.host, args.name),
+            known_hosts(web.host, [*args.name, *([public.hostname] if public.hostname else [])]),
+            origins=frozenset([f"{public.scheme}://{public.netloc}"] if public.hostname else []),
             cookie=f"andon_session_{web.port}",  # cookies do not know ports: two demos on one machine
             tls=web.tls_cert is not None,
             # A simulated plant has nothing to guard, and its one-time token is spent: who only watches stays in.

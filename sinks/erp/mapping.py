@@ -116,7 +116,7 @@ def _value(name: str, template: object, values: Mapping[str, object], known: set
         return None  # {cleared:%H:%M} of what has not ended
     try:
         return _Filler(escaped=escaped).vformat(template, (), dict.fromkeys(known) | dict(values))
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise RefusedError(None, f"erp.map: {name}: {template!r} cannot be filled in ({error})") from None
 
 

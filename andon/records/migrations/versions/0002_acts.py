@@ -72,6 +72,7 @@ def _new_tables() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("actor_id", sa.String(), nullable=False),
         sa.Column("actor_name", sa.String(), nullable=False),
+        sa.Column("second_name", sa.String(), nullable=True),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("change_seq", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("site", "asset", "tag", "rule_id", name=op.f("pk_alarm_point")),

@@ -3,22 +3,28 @@
 import { h, render } from "./dom.js";
 import { count, currentLanguage, duration, moment, t } from "./i18n.js";
 import { markOf } from "./parts.js";
-import { alarmsByUrgency, changed, chooseLanguage, onChange, onNewAlarm, post, start, state } from "./store.js";
+import { alarmsByUrgency, changed, chooseLanguage, isAside, onChange, onNewAlarm, post, start, state } from "./store.js";
 import { alarmDetail } from "./views/alarm.js";
+import { ALARM_VIEWS } from "./views/alarm_tabs.js";
 import { alarmList } from "./views/alarms.js";
+import { asideList } from "./views/aside.js";
 import { asset } from "./views/asset.js";
 import { deadLetters } from "./views/dead_letters.js";
 import { erpRecords } from "./views/erp.js";
+import { alarmFigures } from "./views/figures.js";
+import { incidentList } from "./views/incidents.js";
 import { ledger } from "./views/ledger.js";
 import { line } from "./views/line.js";
 import { overview } from "./views/overview.js";
+import { quality } from "./views/quality.js";
 import { wall } from "./views/wall.js";
 
-const VIEWS = { "": overview, line, asset, alarms: alarmList, alarm: alarmDetail, erp: erpRecords, "dead-letters": deadLetters, ledger, wall };
+const VIEWS = { "": overview, line, asset, alarms: alarmList, alarm: alarmDetail, incidents: incidentList, aside: asideList, figures: alarmFigures, erp: erpRecords, quality, "dead-letters": deadLetters, ledger, wall };
 const NAVIGATION = [
   ["", "overview", "M3 12l9-8 9 8v8a1 1 0 0 1-1 1h-5v-6h-6v6H4a1 1 0 0 1-1-1z"],
   ["alarms", "alarms", "M12 3l10 18H2zM12 9v6M12 17.5v.5"],
   ["erp", "erp", "M5 3h10l4 4v14H5zM9 12h6M9 16h6M9 8h3"],
+  ["quality", "quality", "M12 3l8 3v6c0 4.5-3.3 7.8-8 9-4.7-1.2-8-4.5-8-9V6zM9 12l2 2 4-4"],
   ["dead-letters", "dead_letters", "M3 6h18v12H3zM3 6l9 7 9-7M15 13l6 5M9 13l-6 5"],
   ["ledger", "ledger", "M12 4v16M7 20h10M4 8h16M4 8l-2 6h5zM20 8l-3 6h5z"],
 ];
@@ -49,7 +55,7 @@ function header() {
 }
 
 function alarmCounts() {
-  const alarms = [...state.alarms.values()];
+  const alarms = [...state.alarms.values()].filter((alarm) => !isAside(alarm));
   const waiting = alarms.filter((alarm) => alarm.unacknowledged).length;
   return h("a.counts", { href: "#/alarms", "aria-label": t("counts_label", { open: alarms.length, unacknowledged: waiting }) },
     ["critical", "high", "medium", "low"].map((priority) => {
@@ -61,7 +67,7 @@ function alarmCounts() {
 
 function navigation() {
   return h("nav.side", { "aria-label": t("navigation") },
-    NAVIGATION.map(([to, name, icon]) => h(`a${state.route.name === to || (to === "alarms" && state.route.name === "alarm") || (to === "" && ["line", "asset"].includes(state.route.name)) ? ".here" : ""}`, { key: to, href: `#/${to}`, "aria-current": state.route.name === to ? "page" : null },
+    NAVIGATION.map(([to, name, icon]) => h(`a${state.route.name === to || (to === "alarms" && (state.route.name === "alarm" || ALARM_VIEWS.includes(state.route.name))) || (to === "" && ["line", "asset"].includes(state.route.name)) ? ".here" : ""}`, { key: to, href: `#/${to}`, "aria-current": state.route.name === to ? "page" : null },
       h("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" }, h("path", { d: icon })),
       h("span", null, t(`nav.${name}`)),
       badge(name))));

@@ -33,14 +33,15 @@ export class ApiError extends Error {
 
 async function request(path, options = {}) {
   const response = await fetch(path, { credentials: "same-origin", redirect: "error", ...options });
-  if (response.status === 401) {
-    location.assign("/login");
-    throw new ApiError(401, "access.anonymous", "");
-  }
-  if (response.status === 204) return null;
-  const body = await response.json();
-  if (!response.ok) throw new ApiError(response.status, body.error?.code, body.error?.message ?? response.statusText);
-  return body;
+  if (!response.ok) throw await refusal(response);
+  return response.status === 204 ? null : response.json();
+}
+
+/** What an answer refuses, in words. Who is no longer logged in goes to the log-in page; a second person's wrong password stays. */
+async function refusal(response) {
+  const { error } = await response.json().catch(() => ({}));
+  if (response.status === 401 && error?.code !== "access.login_failed") location.assign("/login");
+  return new ApiError(response.status, error?.code, error?.message ?? response.statusText);
 }
 
 /** GET. background: the page asks by itself, so it is no sign of a person at the screen. */
@@ -51,6 +52,16 @@ export const post = (path, body) => request(path, {
   method: "POST", body: JSON.stringify(body),
   headers: { "Content-Type": "application/json", "X-CSRF-Token": state.me?.csrf ?? "" },
 });
+
+/** Fetch a file and hand it to the browser to keep; a refusal is an error in words. */
+export async function download(path, name) {
+  const response = await fetch(path, { credentials: "same-origin", redirect: "error" });
+  if (!response.ok) throw await refusal(response);
+  const address = URL.createObjectURL(await response.blob());
+  const link = Object.assign(document.createElement("a"), { href: address, download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(address), 60000);
+}
 
 export const can = (right) => Boolean(state.me?.rights.includes(right));
 
@@ -95,7 +106,7 @@ function dropUnused() {
 function take(alarms) {
   for (const alarm of alarms) {
     const known = state.alarms.get(alarm.key);
-    if (alarm.unacknowledged && alarm.active && (!known || !known.unacknowledged)) onNewAlarm.call(alarm);
+    if (alarm.unacknowledged && alarm.active && !alarm.quiet && (!known || !known.unacknowledged)) onNewAlarm.call(alarm);
     if (known && known.change_seq > alarm.change_seq) continue;
     if (alarm.state === "normal") state.alarms.delete(alarm.key);
     else state.alarms.set(alarm.key, alarm);
@@ -122,7 +133,7 @@ function listen() {
   });
   source.addEventListener("alarms", (event) => {
     take(JSON.parse(event.data).alarms);
-    for (const [path, one] of state.resources) if (path.includes("alarm") || path.includes("erp")) one.at = 0;
+    for (const [path, one] of state.resources) if (/alarm|erp|holds|capas/.test(path)) one.at = 0;
     changed();
   });
   source.addEventListener("pulse", (event) => {
@@ -192,9 +203,12 @@ export async function start() {
   changed();
 }
 
-/** Open alarms, the most urgent first: unacknowledged, then active, then priority, then the newest. */
+/** Whether people or a rule's design have set the alarm aside: it is open, and asks for nobody now. */
+export const isAside = (alarm) => alarm.state === "shelved" || alarm.state === "suppressed" || alarm.state === "out_of_service";
+
+/** Open alarms, the most urgent first: not set aside, unacknowledged, active, by priority, the newest. */
 export function alarmsByUrgency() {
-  const rank = (alarm) => (alarm.unacknowledged ? 0 : 2) + (alarm.active ? 0 : 1);
+  const rank = (alarm) => (isAside(alarm) ? 4 : 0) + (alarm.unacknowledged ? 0 : 2) + (alarm.active ? 0 : 1);
   return [...state.alarms.values()].sort((a, b) =>
     rank(a) - rank(b) || a.priority_number - b.priority_number || b.start_ms - a.start_ms || (a.key < b.key ? -1 : 1));
 }
@@ -205,7 +219,7 @@ export const assetNow = (path) => state.pulse?.assets.find((asset) => asset.path
 /** Seconds an alarm has lasted, moving with the pulse. */
 export function lasted(alarm) {
   if (!alarm.active) return alarm.duration_s;
-  const plant = Math.max(0, ((state.pulse?.as_of_ms ?? alarm.start_ms) - alarm.start_ms) / 1000);
+  const plant = Math.max(0, ((state.pulse?.as_of_ms ?? alarm.start_ms) - (alarm.begun_ms ?? alarm.start_ms)) / 1000);
   return alarm.own ? plant / state.plant.speed : plant; // Andon's own alarms are timed by the machine's clock
 }
 

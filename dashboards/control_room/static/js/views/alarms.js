@@ -4,7 +4,10 @@ import { h } from "../dom.js";
 import { t } from "../i18n.js";
 import { alarmState, assetLink, empty, erp, lastedText, limitText, link, mark, peakText, time } from "../parts.js";
 import { alarmsByUrgency, changed, resource, state } from "../store.js";
+import { tokens } from "../standing.js";
 import { acknowledgeButton } from "./acknowledge.js";
+import { moreButton } from "./acts.js";
+import { alarmTabs } from "./alarm_tabs.js";
 
 const choose = (name, text) => { state.filter[name] = text; changed(); };
 
@@ -13,7 +16,7 @@ export function alarmList() {
   const one = all ? resource("/api/v1/alarms?show=all&limit=1000", 5000) : null;
   const rows = (all ? one.data?.alarms ?? [] : alarmsByUrgency()).filter(fits);
   return h("div.alarms-view", null,
-    h("header.view-head", null, h("h1", null, t("nav.alarms")), filters()),
+    h("header.view-head", null, h("h1", null, t("nav.alarms")), filters()), alarmTabs(),
     rows.length ? h("div.table-wrap", null, h("table.alarms", null,
       h("thead", null, h("tr", null, ["priority", "alarm", "since", "duration", "limit", "peak", "state", "erp", "action"].map((name) => h("th", { key: name, scope: "col", class: `c-${name}` }, name === "action" ? h("span.visually-hidden", null, t("column.action")) : t(`column.${name}`))))),
       h("tbody", null, rows.map(row)))) : empty(all && !one.data ? t("loading") : t("no_alarms_filter")),
@@ -25,7 +28,7 @@ function fits(alarm) {
   if (priority && alarm.priority !== priority) return false;
   if (asset && alarm.asset !== asset) return false;
   if (waiting && !alarm.unacknowledged) return false;
-  const words = `${alarm.rule_name} ${alarm.asset_name} ${alarm.asset}/${alarm.tag} ${alarm.erp?.number ?? ""}`.toLowerCase();
+  const words = `${alarm.rule_name} ${alarm.asset_name} ${alarm.asset}/${alarm.tag} ${alarm.erp?.number ?? ""} ${alarm.assigned?.name ?? ""} ${alarm.going?.name ?? ""}`.toLowerCase();
   return !text || words.includes(text.toLowerCase());
 }
 
@@ -47,8 +50,8 @@ function row(alarm) {
   return h(`tr.edge-p${alarm.priority_number}${alarm.active ? "" : ".over"}${alarm.unacknowledged ? ".unack" : ""}`, { key: alarm.key, "data-key": alarm.key },
     cell("priority", mark(alarm), h("span.priority-name", null, t(`priority.${alarm.priority}`))),
     cell("alarm", link(`alarm/${alarm.key}`, { class: "rule" }, alarm.rule_name), h("span.where", null, assetLink(alarm.asset), known(alarm) ? h("span.tag", null, ` ${t(`tag.${alarm.tag}`)}`) : null, alarm.found_late ? h("span.late", null, t("found_late")) : null)),
-    cell("since", time(alarm.start_ms)),
+    cell("since", time(alarm.begun_ms ?? alarm.start_ms)),
     cell("duration", lastedText(alarm), h("span.activity", null, alarm.active ? t("active") : t("over"))),
     cell("limit", limitText(alarm)), cell("peak", peakText(alarm)),
-    cell("state", alarmState(alarm)), cell("erp", erp(alarm.erp)), cell("action", acknowledgeButton(alarm)));
+    cell("state", alarmState(alarm), tokens(alarm)), cell("erp", erp(alarm.erp)), cell("action", h("div.row-acts", null, acknowledgeButton(alarm), moreButton(alarm))));
 }

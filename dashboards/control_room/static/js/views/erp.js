@@ -26,9 +26,9 @@ function row(order) {
   return h(`tr${order.state === "parked" ? ".edge-p2" : ""}`, { key: order.key },
     cell("number", h("b.number", null, order.number ?? "–"), order.id ? h("span.sub", null, order.id) : null),
     cell("kind", t(`raises.${order.kind}`)), cell("asset", assetLink(order.asset)),
-    cell("erp_state", erp({ ...order, number: null }), order.error ? h("p.error", null, order.error) : null),
+    cell("erp_state", erp({ ...order, number: null }), order.status ? h("span.sub", null, t("erp.in_erp"), " ", h("b", null, order.status), order.closed ? ` · ${t("erp.closed_there")}` : null) : null, order.error ? h("p.error", null, order.error) : null),
     cell("attempts", count(order.attempts)), cell("created", time(order.created_ms)), cell("delivered", time(order.delivered_ms)),
-    cell("alarm", link(`alarm/${order.key}`, null, h("code", null, order.key))),
+    cell("alarm", order.alarm ? link(`alarm/${order.alarm}`, null, h("code", null, order.alarm)) : "–"),
     cell("action", order.state === "parked" && can("outbox.release") ? h("button", { onclick: () => release(order) }, t("release.button")) : null));
 }
 

@@ -3,12 +3,14 @@
 import { h } from "../dom.js";
 import { number, percent, quantity, t } from "../i18n.js";
 import { lastedText, mark, stateBadge } from "../parts.js";
-import { alarmsByUrgency, assetNow, state } from "../store.js";
+import { alarmsByUrgency, assetNow, isAside, state } from "../store.js";
 
 const MOST_ALARMS = 5;
 
+const whose = (alarm) => alarm.going?.name ?? alarm.assigned?.name ?? alarm.ack?.by;
+
 export function wall() {
-  const alarms = alarmsByUrgency();
+  const alarms = alarmsByUrgency().filter((alarm) => !isAside(alarm));
   const storage = state.plant.assets.filter((asset) => asset.cold_chain);
   return h("div.wall", null,
     h("h1.visually-hidden", null, t("wall.name")),
@@ -16,7 +18,7 @@ export function wall() {
       mark(alarm, "big"),
       h("div.wall-text", null, h("b", null, alarm.rule_name), h("span", null, alarm.asset_name)),
       h("div.wall-time", null, h("b", null, lastedText(alarm)), h("span", null, alarm.active ? t("active") : t("over"))),
-      h("div.wall-who", null, alarm.ack ? h("b", null, alarm.ack.by) : h("b.nobody", null, t("wall.nobody")), h("span", null, t(`alarm_state.${alarm.state}`)), alarm.erp?.number ? h("span.number", null, alarm.erp.number) : null)))
+      h("div.wall-who", null, whose(alarm) ? h("b", null, whose(alarm)) : h("b.nobody", null, t("wall.nobody")), h("span", null, t(`alarm_state.${alarm.state}`)), alarm.erp?.number ? h("span.number", null, alarm.erp.number) : null)))
       : h("p.wall-calm", null, `✓ ${t("no_alarms")}`),
     alarms.length > MOST_ALARMS ? h("p.wall-more", null, t("wall.more", { n: alarms.length - MOST_ALARMS })) : null),
     h("div.wall-tiles", null,
