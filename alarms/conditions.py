@@ -220,7 +220,7 @@ class ConditionEngine:
                     before[field] = np.where(before[field] >= 0, remap[before[field]], NONE)
             self._append(spec, record, carry_over(before, now, [rule.id for rule in self._rules]))
         ids = {at: (place, self._rules[place].id) for at, place in enumerate(places) if place != NONE}
-        self._late.restore(old, ids)
+        self._late.restore(old, ids, self._slots)
 
     def _append(self, spec: SeriesSpec, record: Any, lanes: NDArray[np.void]) -> None:
         """Add a series with its lanes; record: what was known of it, or None."""

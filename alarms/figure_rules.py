@@ -67,13 +67,15 @@ class FigureRules:
         changes: list[ConditionChange] = []
         if not self._rules and not self._state:
             return changes
+        known: dict[tuple[str, str], list[str]] = {}
+        for rule_id, asset, tag in self._state:
+            known.setdefault((asset, tag), []).append(rule_id)
         for figure in figures:
             if not figure.final:
                 continue
             path, values = f"{figure.asset}/{figure.tag}", self._values_of(figure)
             wanted = [rule.id for rule in self._rules.values() if fnmatchcase(path, rule.on)]
-            known = [rule_id for rule_id, *where in self._state if where == [figure.asset, figure.tag]]
-            for rule_id in dict.fromkeys([*wanted, *known]):
+            for rule_id in dict.fromkeys([*wanted, *known.get((figure.asset, figure.tag), ())]):
                 today = self._rules[rule_id] if rule_id in wanted else None
                 changes += self._judge(rule_id, today, figure, values, offset)
         return changes
@@ -86,7 +88,7 @@ class FigureRules:
         known = self._state.get(point)
         rule = today if known is None or known.after.confirmed_ns is None else known.rule
         if rule is None:
-            del self._state[point]
+            self._state.pop(point, None)
             return []
         kind, _, name = (rule.figure or "").partition(".")
         value = values.get(name) if kind == figure.kind else None
@@ -98,7 +100,7 @@ class FigureRules:
             self._state[point], changes = _older(rule, known, figure, value, tell)
         elif figure.start_ns == known.newest_ns:
             after = _next(rule, known.before, figure, value)
-            self._state[point], changes = known._replace(after=after), _again(rule, known, after, figure, tell)
+            self._state[point], changes = _again(rule, known, after, figure, tell)
         else:
             after = _next(rule, known.after, figure, value)
             ended = _ended(rule, known.after, after, figure)
@@ -190,14 +192,21 @@ def _ended(rule: Rule, before: Run, after: Run, figure: Figure) -> int | None:
     return inside_ns + round(rule.off_delay_s * NS_PER_S)
 
 
-def _again(rule: Rule, known: Judged, after: Run, figure: Figure, tell: _Teller) -> list[ConditionChange]:
+def _again(
+    rule: Rule, known: Judged, after: Run, figure: Figure, tell: _Teller
+) -> tuple[Judged, list[ConditionChange]]:
     """The newest window has another value now: tell what is different from what was told."""
-    was, now = known.after.confirmed_ns is not None, after.confirmed_ns is not None
+    was, now, before = known.after.confirmed_ns is not None, after.confirmed_ns is not None, known.before
+    state = known._replace(after=after)
     if was and not now:
-        if known.before.confirmed_ns is not None:
-            return tell.step(known.before, after, _ended(rule, known.before, after, figure))
-        return [replace(tell.cleared(known.after, figure.end_ns), kind="revised", voided=True)]
-    return [tell.raised(after)] if now and not was else []
+        if before.confirmed_ns is None:
+            return state, [replace(tell.cleared(known.after, figure.end_ns), kind="revised", voided=True)]
+        state = state._replace(told=(*known.told, (before.start_ns or 0, before.end_ns))[-REMEMBERED:])
+        return state, tell.step(before, after, _ended(rule, before, after, figure))
+    if now and not was:  # what goes on again has not ended
+        state = state._replace(told=tuple(span for span in known.told if span[0] != after.start_ns))
+        return state, [tell.raised(after)]
+    return state, []
 
 
 def _older(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alarms.anew import Found, Told, Verdict, fresh_lane, judge, matched, resets, settled
-from alarms.kernels import ANOMALY, IDLE, LANE, LONG_AGO, NONE, OPEN, OPEN_END, STALE, STUCK
+from alarms.kernels import ANOMALY, BEYOND, IDLE, LANE, LONG_AGO, NONE, OPEN, OPEN_END, STALE, STUCK
 from alarms.told import ToldTable
 from andon.readings import F64, I64, NS_PER_S
 
@@ -67,6 +67,7 @@ def judge_lane(
     if not places or stretch.last <= floor:
         return []
     begin = max(_begin(points, stretch, alive, table[places]), floor + 1)
+    stretch = replace(stretch, until=max(stretch.until, _granted(lane, table)))
     found = _look(points, stretch, begin, places, int(lane["next"]), alive, table)
     if found is None:
         return []
@@ -83,6 +84,19 @@ def judge_lane(
     if end == OPEN_END:
         _follow(lane, verdicts, told.of(stretch.series, rule_id))
     return [Telling(kind, replace(one)) for kind, one in tellings]
+
+
+def _granted(lane: Any, table: NDArray[np.void]) -> int:
+    """Until when the ticks have held the newest value already, where it says what it said then.
+
+    A row that was on its way is ahead of the newest one and still behind that time; with it the ticks' time of the
+    series runs from a place before it once more.
+    """
+    if lane["phase"] == IDLE:
+        return int(lane["decided"])
+    if lane["phase"] == OPEN and lane["held"] == BEYOND:
+        return int(lane["start"]) + int(table[lane["rule"]]["on_ns"])
+    return LONG_AGO
 
 
 def _places(lane: Any, alive: Sequence[Told], table: NDArray[np.void]) -> list[int]:

@@ -14,7 +14,7 @@ from alarms.snapshots import Late, State
 from alarms.spans import Spans
 from alarms.told import ToldTable
 from andon.plant import SeriesSpec
-from andon.readings import NS_PER_S
+from andon.readings import I32, NS_PER_S
 
 GAP_INTERVALS = 3  # a step of a series longer than this many of its intervals (`every_s`) is a gap
 FORGET_TICKS = 3600
@@ -77,9 +77,13 @@ class LateRows:
         """Plain values."""
         return (*self._told.snapshot(), self._spans.snapshot(), self._ticks)
 
-    def restore(self, state: State, rules: Mapping[int, tuple[int, str]]) -> None:
-        """Take over what a snapshot says; rules: of a rule's number there, its number now and its id."""
+    def restore(self, state: State, rules: Mapping[int, tuple[int, str]], slots: I32) -> None:
+        """Take over what a snapshot says; rules: of a rule's number there, its number now and its id.
+
+        slots int32[series]: -1 where no rule is left: what was told there is forgotten.
+        """
         self._told.restore(state.told, state.floors, rules)
+        self._told.forget_series(lambda series: bool(slots[series] < 0))
         self._spans.restore(state.spans)
         self._ticks = state.ticks
 

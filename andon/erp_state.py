@@ -13,10 +13,11 @@ class ErpState:
     """How a record stands in the ERP.
 
     status: in the ERP's own words. closed: nobody works on it any more. verdict: whether the alarm was right, where the
-    ERP says so.
+    ERP says so. changed_ns: when it came to stand so, where the ERP tells; before the last one's it is old news.
     """
 
     status: str
     closed: bool
     verdict: Verdict = ""
     comment: str = ""
+    changed_ns: int | None = None

@@ -53,7 +53,7 @@ class Roster:
     def calls(self, asset: str, priority: str, raises: str, now_ns: int) -> list[Call]:
         """Every step of every route that fits an alarm, whoever is on duty now, in the order of the file.
 
-        A step that nobody is on duty for has no people; whoever plans goes on to the next.
+        A step that nobody is on duty for has no people, the first one too; whoever plans goes on to the next at once.
         """
         found: list[Call] = []
         shift = self.shift_at(now_ns)
@@ -65,7 +65,7 @@ class Roster:
             steps = [(0.0, route.to), *((step.after_s, step.to) for step in route.step)]
             for step, (after_s, to) in enumerate(steps):
                 people = [one for target in to if target != ERP for one in self._people(target, seen, now_ns)]
-                if step or people:
+                if any(target != ERP for target in to):
                     found.append(Call(name, step, after_s, tuple(dict.fromkeys(people))))
         return found
 
@@ -111,6 +111,10 @@ class Roster:
             if begin <= now_ns < end:
                 return end
         return None
+
+    def quiet_now(self, now_ns: int) -> tuple[str, ...]:
+        """Ids of the people who are in their quiet hours."""
+        return tuple(one for one in self.people if self.quiet_until(one, now_ns) is not None)
 
     def _holds(self, day: date, duty: Duty, now_ns: int) -> bool:
         begin, end = self._span(day, _time(duty.begins), _time(duty.ends))

@@ -18,7 +18,7 @@ from andon.errors import RecordsError
 from andon.readings import NS_PER_S
 from andon.records import SYSTEM_ERP, Records
 from andon.records.erp_answers import Asking
-from sinks.erp.port import ErpConnector, ExternalRecord, RefusedError, SendError
+from sinks.erp.port import BusyError, ErpConnector, ExternalRecord, SendError, UnavailableError
 
 log = structlog.get_logger()
 PAUSES_S = (5.0, 15.0, 60.0, 300.0)
@@ -68,9 +68,15 @@ class Poller:
         record = ExternalRecord(one.external_id, one.external_number, one.revision, one.order_key, one.kind)
         try:
             state = self.connector.get_state(record)
-        except RefusedError as error:
-            if error.status in (401, 403):  # about who asks, not about this record
+        except (UnavailableError, BusyError):
+            raise
+        except SendError as error:  # about this record; the others are asked all the same
+            if error.status == 401:
                 raise
-            # Somebody removed it there, or nothing is known of its kind: to be seen, not to be taken for done.
-            state = ErpState("deleted" if error.status == 404 else "unknown", closed=False)
+            if error.status == 404:  # somebody removed it there: to be seen, not to be taken for done
+                self.records.erp_answered(one.order_key, ErpState("deleted", closed=False), SYSTEM_ERP)
+                return
+            log.warning("erp.no_state", order=one.order_key, status=error.status, error=error.detail)
+            self.records.erp_asked(one.order_key, SYSTEM_ERP)
+            return
         self.records.erp_answered(one.order_key, judged(state, self.back), SYSTEM_ERP)

@@ -22,6 +22,7 @@ from andon.errors import AndonError
 from andon.heartbeat import Heartbeat
 from andon.logs import set_up_logs
 from andon.process import exit_status_of
+from andon.readings import NS_PER_S
 from andon.records import open_site_records
 from service.erp_poller import Poller
 from service.options import parser, stop_on_signals
@@ -84,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         history = opened.enter_context(
             closing(HistoryReader([data.history_db(shard) for shard in range(plant.transport.shards)]))
         )
-        watch = QualityWatch(records, history, plant.quality)
+        watch = QualityWatch(records, history, plant.quality, round(plant.time.correct_for_h * 3600 * NS_PER_S))
         duties = [Duty("quality", watch.step)]
         if plant.erp is not None:
             reporter = Reporter(records, model, history, data, plant.erp.reports)

@@ -35,7 +35,7 @@ from service.ack_links import Links, link_key
 from service.notify_words import Wording
 from service.options import parser, stop_on_signals
 from sinks.notify.text import Item, render
-from sinks.notify.way import RULE, AppriseWay, NotifyError, Way, address_url
+from sinks.notify.way import NOBODY_RULE, RULE, AppriseWay, NotifyError, Way, address_url
 
 EVERY_S = 1.0
 ASSET = "andon/notifier"
@@ -60,7 +60,7 @@ class Notifier:
         self.roster, self.policy = Roster.of(self.plant.config), Policy.of(self.plant.config)
         self.told: Notify = self.plant.config.notify
         self.wording = Wording(self.plant)
-        self._unreached_ns = self._open_alarm()
+        self._unmanned: set[str] | None = None  # routes with the alarm that they have nobody to call; None: not looked
 
     def run(self, stop: threading.Event, beat: Callable[[], None] = lambda: None) -> None:
         """Until `stop` is set. A database that cannot be written is tried again at the next look."""
@@ -81,11 +81,13 @@ class Notifier:
         if self.records.plan_notices(self.roster, self.told, SYSTEM_NOTIFIER):
             for state, count in self.records.notice_counts().items():
                 NOTICES.labels(state).set(count)
+        if self.roster.rotas:
+            self._watch_duty()
 
     def send_one(self) -> bool:
         """Send the next message that is due; False when there is none."""
         lease_s = self.told.timeout_s + LEASE_MARGIN_S
-        claimed = self.records.claim_notices(self.owner, lease_s, self.told, SYSTEM_NOTIFIER)
+        claimed = self.records.claim_notices(self.owner, lease_s, self.told, SYSTEM_NOTIFIER, roster=self.roster)
         if claimed is None:
             return False
         items, counts = self._items(claimed)
@@ -97,7 +99,8 @@ class Notifier:
         self.records.finish_notices(claimed, SYSTEM_NOTIFIER, proof=proof, told=self.told, counts=counts)
         MESSAGES.labels("sent").inc()
         log.info("notify.sent", person=claimed.receiver, channel=claimed.channel, incidents=len(items))
-        self._reached()
+        if items:
+            self._over(RULE, {claimed.receiver})
         return True
 
     def _items(self, claimed: Claimed) -> tuple[list[Item], Mapping[str, int]]:
@@ -136,31 +139,45 @@ class Notifier:
             self._unreached(claimed.receiver, detail)
 
     def _unreached(self, person: str, detail: str) -> None:
-        """Somebody could not be told by any address: an alarm that stays until a message goes through again."""
-        if self._unreached_ns is None:
-            now_ns = self.records.clock.now_ns()
-            self.records.apply_conditions([_change(now_ns, None, person, detail)], SYSTEM_NOTIFIER)
-            self._unreached_ns = now_ns
+        """Somebody could not be told by any address: an alarm of that person, until a message reaches them again."""
+        self._over(RULE, set(self._open(RULE)) - set(self.roster.people))  # who has left is never told again
+        if person not in self._open(RULE):
+            self._apply(_change(self.records.clock.now_ns(), None, RULE, person, f"{person}: {detail}"))
 
-    def _reached(self) -> None:
-        if self._unreached_ns is not None:
-            now_ns = max(self.records.clock.now_ns(), self._unreached_ns)
-            self.records.apply_conditions([_change(self._unreached_ns, now_ns, "", "")], SYSTEM_NOTIFIER)
-            self._unreached_ns = None
+    def _watch_duty(self) -> None:
+        """A route has nobody to call for an alarm that waits: an alarm of that route, until somebody is on duty."""
+        found = self.records.unmanned_routes(self.roster, but=ASSET)
+        if self._unmanned == set(found):
+            return
+        already = self._open(NOBODY_RULE)
+        for route, asset in found.items():
+            if route not in already:
+                self._apply(_change(self.records.clock.now_ns(), None, NOBODY_RULE, route, f"{route}, {asset}"))
+        self._over(NOBODY_RULE, set(already) - set(found))
+        self._unmanned = set(found)
 
-    def _open_alarm(self) -> int | None:
-        """Start of the alarm that an earlier notifier left open."""
+    def _open(self, rule: str) -> dict[str, int]:
+        """Tag and start of this rule's alarms that last, whichever notifier raised them."""
         open_ones = self.records.alarms(open_only=True, asset=ASSET)
-        return next((one.start_ns for one in open_ones if one.rule_id == RULE and one.cleared_ns is None), None)
+        return {one.tag: one.start_ns for one in open_ones if one.rule_id == rule and one.cleared_ns is None}
+
+    def _over(self, rule: str, tags: set[str]) -> None:
+        for tag, start_ns in self._open(rule).items() if tags else ():
+            if tag in tags:
+                self._apply(_change(start_ns, max(self.records.clock.now_ns(), start_ns), rule, tag, ""))
+
+    def _apply(self, change: ConditionChange) -> None:
+        self.records.apply_conditions([change], SYSTEM_NOTIFIER)
 
 
-def _change(start_ns: int, cleared_ns: int | None, person: str, detail: str) -> ConditionChange:
+def _change(start_ns: int, cleared_ns: int | None, rule: str, tag: str, error: str) -> ConditionChange:
+    """tag: the person or the route that the alarm is about."""
     out_s = 0.0 if cleared_ns is None else (cleared_ns - start_ns) / 1e9
     return ConditionChange(
-        kind="raised" if cleared_ns is None else "cleared", asset=ASSET, tag="people", rule_id=RULE, rule_version="1",
-        raises="none", priority="high", condition="not-reached", limit=None, unit="1", start_ns=start_ns,
+        kind="raised" if cleared_ns is None else "cleared", asset=ASSET, tag=tag, rule_id=rule, rule_version="1",
+        raises="none", priority="high", condition=rule.removeprefix("andon-"), limit=None, unit="1", start_ns=start_ns,
         confirmed_ns=start_ns, cleared_ns=cleared_ns, peak=float("nan"), out_s=out_s, offset=-1,
-        evidence={"person": person, "error": detail} if person else {},
+        evidence={"error": error} if error else {},
     )  # fmt: skip
 
 

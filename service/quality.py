@@ -23,8 +23,8 @@ AT_ONCE = 500
 class QualityWatch:
     """Follows the records' changes from the beginning, and after that as they come."""
 
-    def __init__(self, records: Records, history: HistoryReader, quality: Quality) -> None:
-        self.records, self.history, self.quality = records, history, quality
+    def __init__(self, records: Records, history: HistoryReader, quality: Quality, keep_ns: int = 7 * DAY_NS) -> None:
+        self.records, self.history, self.quality, self.keep_ns = records, history, quality, keep_ns
         self._seq = 0
         self._open: set[str] = set()  # alarms whose excursion goes on: further lots may come into it
 
@@ -47,12 +47,19 @@ class QualityWatch:
 
     def _look(self, alarm: AlarmRecord) -> int:
         self._open.discard(alarm.key)
-        if alarm.raises != "quality_event" or alarm.state in ("suppressed", "out_of_service") or alarm.merged_into:
+        silent = alarm.state in ("suppressed", "out_of_service")
+        never = alarm.merged_into is not None or bool(alarm.evidence.get("voided"))
+        if alarm.raises != "quality_event" or silent or never or self._past(alarm):
             return 0
         held = any(fnmatchcase(alarm.rule_id, glob) for glob in self.quality.hold)
         if held and alarm.cleared_ns is None:
             self._open.add(alarm.key)
         return (self._hold(alarm) if held else 0) + self._propose(alarm)
+
+    def _past(self, alarm: AlarmRecord) -> bool:
+        """Whether it was over long ago: what [quality] asks for now is not asked for the alarms of last year."""
+        now_ns = self.history.watermark_ns()
+        return now_ns is not None and alarm.cleared_ns is not None and alarm.cleared_ns < now_ns - self.keep_ns
 
     def _hold(self, alarm: AlarmRecord) -> int:
         """Ask for the lots that were at the asset between the alarm's start and its end, or now."""
@@ -64,14 +71,15 @@ class QualityWatch:
         return sum(self.records.hold_lot(alarm.key, stay.lot, stay.product, SYSTEM_QUALITY) for stay in stays)
 
     def _propose(self, alarm: AlarmRecord) -> int:
-        """Severe: by itself. Repeated: the newest of so many of one series and rule, once for each run of them."""
+        """Severe: by itself. Repeated: so many of one series and rule since the last proposal for them."""
         quality, new = self.quality, 0
         if alarm.priority in quality.capa_priorities:
             new += self.records.propose_capa(alarm.key, "severe", alarm.key, known(alarm), SYSTEM_QUALITY)
         if quality.capa_repeats:
+            point = (alarm.asset, alarm.tag, alarm.rule_id)
             since_ns = alarm.start_ns - round(quality.capa_within_d * DAY_NS)
-            same = self.records.occurrences(alarm.asset, alarm.tag, alarm.rule_id, since_ns, alarm.start_ns)
-            if len(same) >= quality.capa_repeats and len(same) % quality.capa_repeats == 0:
+            same = self.records.occurrences(*point, max(since_ns, self.records.repeated_until(*point)), alarm.start_ns)
+            if len(same) >= quality.capa_repeats:
                 content = {**known(alarm), "alarms": same}
                 new += self.records.propose_capa(alarm.key, "repeated", alarm.key, content, SYSTEM_QUALITY)
         return new

@@ -23,7 +23,8 @@ from andon.plant import PlantModel
 from andon.readings import NS_PER_S, Status
 from andon.records import SYSTEM_QUALITY, Records
 from flows.figures import FigureSpec, Points, figure_specs
-from operators.lots import OPEN_END, stays
+from operators.cold_chain import merge_parts
+from operators.lots import OPEN_END, LotStay, stays
 from operators.oee import oee_ratios
 from sinks.history_reader import HistoryReader
 from sinks.journal_reader import JournalReader
@@ -41,14 +42,18 @@ Parts = Mapping[str, float | None]
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What a report is about: kind, asset, subject, and [start_ns, end_ns) of event time."""
+    """What a report is about: kind, asset, subject, and the stretches [start, end) of event time, in order."""
 
     kind: str
     asset: str
     subject: str
-    start_ns: int
-    end_ns: int
+    stretches: tuple[tuple[int, int], ...]
     about: Mapping[str, object]
+
+    @property
+    def end_ns(self) -> int:
+        """When the last of it was over."""
+        return self.stretches[-1][1]
 
 
 class Reporter:
@@ -67,6 +72,7 @@ class Reporter:
         self._zone = ZoneInfo(timezone)
         self._calendar = Calendar("shift", timezone, begins) if begins else Calendar("day", timezone)
         self._names = dict(zip(begins, (one.name for one in plant.config.shift), strict=True))
+        self._rules = {rule.id for rule in plant.config.rule}
         self._told: dict[Key, object] = {}  # on which figures the last report of each span rested
 
     def step(self) -> None:
@@ -106,31 +112,38 @@ class Reporter:
             subject = f"{local:%Y-%m-%d}/{name}" if name else f"{local:%Y-%m-%d}"
             for kind, asset in self._specs:
                 if kind == "oee":
-                    yield Span("oee_shift", asset, subject, begin, end, {"shift": name, "date": f"{local:%Y-%m-%d}"})
+                    about = {"shift": name, "date": f"{local:%Y-%m-%d}"}
+                    yield Span("oee_shift", asset, subject, ((begin, end),), about)
             begin, end = self._calendar.window_at(end)
 
     def _lots(self, since_ns: int, now_ns: int) -> Iterator[Span]:
-        """The stays of lots that ended in (since, now], in every asset with a cold chain."""
+        """The lots that left an asset with a cold chain in (since, now], each with all its stays there.
+
+        The lot is the subject, not the stay: late events move where a stay begins, and the record must stay one.
+        """
         for kind, asset in self._specs:
             if kind != "cold_chain":
                 continue
+            by_lot: dict[str, list[LotStay]] = {}
             for stay in stays(self.history.events(asset, now_ns - LOOK_BACK_NS, now_ns + 1)):
-                if stay.to_ns != OPEN_END and since_ns < stay.to_ns <= now_ns:
-                    about = {"lot": stay.lot, "product": stay.product}
-                    subject = f"{stay.lot}/{_stamp(stay.from_ns)}"
-                    yield Span("cold_chain_lot", asset, subject, stay.from_ns, stay.to_ns, about)
+                by_lot.setdefault(stay.lot, []).append(stay)
+            for lot, there in by_lot.items():
+                if there[-1].to_ns != OPEN_END and since_ns < there[-1].to_ns <= now_ns:
+                    product = next((stay.product for stay in there if stay.product), "")
+                    stretches = tuple((stay.from_ns, stay.to_ns) for stay in there)
+                    yield Span("cold_chain_lot", asset, lot, stretches, {"lot": lot, "product": product})
 
     def _figures_of(self, span: Span, kind: str) -> bool:
         """Tell a span when all windows in it are final, and again when one of them was corrected."""
-        windows = self.history.figures(kind, span.start_ns, span.end_ns, span.asset)
-        rests_on = [(one.start_ns, one.revision) for one in windows]
+        windows = [one for part in span.stretches for one in self.history.figures(kind, *part, span.asset)]
+        rests_on = (span, [(one.start_ns, one.revision) for one in windows])
         key = (span.kind, span.asset, span.subject)
         if not windows or self._told.get(key) == rests_on or not self._settled(windows, span):
             return False
         parts = self._parts(kind, span)
         figures, more = _oee(parts) if kind == "oee" else _cold(parts)
         about = {
-            **span.about, "from": _stamp(span.start_ns), "to": _stamp(span.end_ns), **more,
+            **span.about, "stretches": [[_stamp(start), _stamp(end)] for start, end in span.stretches], **more,
             "alarms": self._alarms(span),
         }  # fmt: skip
         revision = self.records.tell_report(
@@ -151,17 +164,21 @@ class Reporter:
         """The figure of exactly the span, from the readings: shifts and stays do not end with the hour."""
         shard, spec = self._specs[kind, span.asset]
         journal = JournalReader(self.data.journal(shard))
-        numbers = journal.series()
-        points = [_points(journal, numbers.get(f"{span.asset}/{tag}"), span) for tag in spec.tags]
-        return spec.compute(points, span.start_ns, span.end_ns)
+        numbers = [journal.series().get(f"{span.asset}/{tag}") for tag in spec.tags]
+        parts = [
+            spec.compute([_points(journal, number, start, end) for number in numbers], start, end)
+            for start, end in span.stretches
+        ]
+        return parts[0] if len(parts) == 1 else merge_parts(parts)
 
     def _alarms(self, span: Span) -> list[str]:
-        """Keys of the asset's alarms that overlap the span."""
+        """Keys of the asset's alarms that overlap the span; not those that late data took back, nor Andon's own."""
         return sorted(
             one.key
-            for one in self.records.alarms(asset=span.asset, limit=500, before_ns=span.end_ns)
-            if one.cleared_ns is None or one.cleared_ns > span.start_ns
-        )
+            for one in self.records.alarms(asset=span.asset, limit=1000, before_ns=span.end_ns)
+            if one.merged_into is None and not one.evidence.get("voided") and one.rule_id in self._rules
+            and any(one.start_ns < end and (one.cleared_ns or OPEN_END) > start for start, end in span.stretches)
+        )  # fmt: skip
 
     def _events(self, since_ns: int, now_ns: int) -> int:
         """Maintenance that was done, calibrations that fall due."""
@@ -192,7 +209,7 @@ class Reporter:
 
     def _tell(self, kind: str, asset: str, subject: str, about: Mapping[str, object], at_ns: int) -> int:
         key = (kind, asset, subject)
-        if key in self._told:
+        if self._told.get(key) == about:
             return 0
         try:
             revision = self.records.tell_report(kind, asset, subject, {}, about, SYSTEM_QUALITY, at_ns=at_ns)
@@ -201,15 +218,15 @@ class Reporter:
                 raise
             log.warning("reports.too_large", kind=kind, asset=asset, subject=subject)
             revision = None
-        self._told[key] = True
+        self._told[key] = about
         return int(revision is not None)
 
 
-def _points(journal: JournalReader, series: int | None, span: Span) -> Points:
-    """Usable points of a series from a day before the span to its end, by time, then value."""
+def _points(journal: JournalReader, series: int | None, start_ns: int, end_ns: int) -> Points:
+    """Usable points of a series from a day before a stretch to its end, by time, then value."""
     if series is None:
         return np.empty(0, np.int64), np.empty(0, np.float64)
-    rows = journal.find([series], span.start_ns - CARRY_NS, span.end_ns).rows
+    rows = journal.find([series], start_ns - CARRY_NS, end_ns).rows
     rows = rows[rows["status"] != Status.BAD]
     rows = rows[np.lexsort((rows["value"], rows["time_ns"]))]
     return np.ascontiguousarray(rows["time_ns"], np.int64), np.ascontiguousarray(rows["value"], np.float64)

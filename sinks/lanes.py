@@ -40,11 +40,14 @@ class Lanes(Generic[Driver, Job, Done]):
         else:
             self._pool.submit(self._run, job)
 
-    def take(self) -> list[Done]:
-        """Wait for the next job to be done; returns it with whatever else is done. Empty when none is under way."""
+    def take(self, timeout_s: float | None = None) -> list[Done]:
+        """Wait for the next job to be done; returns it with whatever else is done. Empty when none is in that time."""
         done: list[Done] = []
         while self.under_way and (not done or not self._done.empty()):
-            done.append(self._done.get())
+            try:
+                done.append(self._done.get(timeout=timeout_s))
+            except queue.Empty:
+                break
             self.under_way -= 1
         return done
 

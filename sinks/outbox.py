@@ -47,7 +47,8 @@ class Sender:
     records, connector : where orders come from and go to.
     clock              : real time.
     beside             : more drivers of the same ERP, for as many more calls under way.
-    lease_s            : how long a claimed order stays ours; must exceed the time of three calls to the ERP.
+    lease_s            : how long a claimed order stays ours; must exceed the time of three calls to the ERP. With
+                         several drivers it is renewed while a call is under way.
     gaps_s             : waits between attempts, s; the last one repeats. Jitter of up to 20 % is taken off.
     max_refusals       : after so many answers that blame the order (500, 409) it is parked. So is one that met nothing
                          but outages so often, while others in between were delivered.
@@ -65,6 +66,8 @@ class Sender:
         self.owner = owner or f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}"
         self.breaker = Breaker(self.clock, gaps_s, rng or random.Random())  # noqa: S311 - jitter, not a secret
         self._lanes: Lanes[Deliverer, Job, Attempt] = Lanes((connector, *beside), attempt)
+        self._under_way: dict[str, OutboxItem] = {}  # in the lanes
+        self._renewed_s = time.monotonic()
         self._finished: list[tuple[OutboxItem, DeliveryResult]] = []  # not yet noted in the records
         self._delivered = 0
         self._met: dict[str, int] = {}  # order -> how many had been delivered when it last met an outage
@@ -102,11 +105,15 @@ class Sender:
             wanted = 0 if stop is not None and stop.is_set() else min(self._lanes.free, most - begun)
             items = self._exchange(self.breaker.room(self._lanes.under_way, wanted))
             for item in items:
+                self._under_way[item.order_key] = item
                 self._lanes.begin(Job(item, self.breaker.round))
             begun += len(items)
             if not self._lanes.under_way:
                 break
-            self._finished += [(one.job.item, self._judged(one)) for one in self._lanes.take()]
+            for one in self._lanes.take(self.lease_s / 4):
+                del self._under_way[one.job.item.order_key]
+                self._finished.append((one.job.item, self._judged(one)))
+            self._renew()
         self._report()
         return begun
 
@@ -116,13 +123,20 @@ class Sender:
             return []
         fresh = self.breaker.state != "closed"  # an order that always fails must not be all that ever finds out
         items, held = self.records.exchange_orders(
-            self._finished, self.owner, self.lease_s, most, self.actor, fresh=fresh
+            self._finished, self.owner, self.lease_s, most, self.actor, fresh=fresh, besides=tuple(self._under_way)
         )
         for (item, result), ours in zip(self._finished, held, strict=True):
             ATTEMPTS.labels(result.outcome if ours else "fenced").inc()
             self._log(item, result, held=ours)
         self._finished = []
         return items
+
+    def _renew(self) -> None:
+        """Keep what is in the lanes: another sender would take it for abandoned and send it beside us."""
+        now_s = time.monotonic()
+        if self._lanes.under_way and now_s - self._renewed_s >= self.lease_s / 4:
+            self._renewed_s = now_s
+            self.records.renew_leases(tuple(self._under_way.values()), self.lease_s, self.actor)
 
     def _judged(self, one: Attempt) -> DeliveryResult:
         """The result of an attempt; a failure is one of the way to the ERP, or of the order."""

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from httpx import Response
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
+from structlog.testing import capture_logs
 
 from andon.datafolder import DataFolder
 from andon.errors import AccessError, RecordsError
@@ -19,6 +21,7 @@ from andon.records import SYSTEM_SUPERVISOR, verify_audit
 from andon.records.base import Tx
 from andon.records.notices import NoticeRecords
 from service.ack_links import Claim, Links, link_key
+from service.web.ack_link import MOST_SHOWN, AckPages
 from service.web.app import create_app
 from service.web.gate import Access, known_hosts
 from service.web.room import Room
@@ -42,6 +45,11 @@ class Door:
         made = self.links.make(person, incident.key, self.world.clock.now_ns())
         assert made is not None
         return made.removeprefix("https://andon.example.com")
+
+    def press(self, link: str, comment: str = "") -> Response:
+        """Open the page and press its button, as a browser does."""
+        shown = re.findall(r'name="shown" value="([^"]*)"', self.client.get(link).text)
+        return self.client.post(link, data={"comment": comment, "shown": shown[0] if shown else ""})
 
     def actions(self) -> list[str]:
         return [row.action for row in self.world.records.audit_trail()]
@@ -119,7 +127,7 @@ def test_looking_changes_nothing_and_the_button_acknowledges_once(door: Door) ->
     assert "2 alarms wait" in page.text
     assert "As Ana" in page.text
     assert door.actions() == before
-    done = door.client.post(link, data={"comment": "on my way"})
+    done = door.press(link, "on my way")
     assert done.status_code == 200
     assert "Acknowledged: 2. Thank you, Ana." in done.text
     alarms = [door.world.records.alarm(key) for key in keys]
@@ -128,7 +136,7 @@ def test_looking_changes_nothing_and_the_button_acknowledges_once(door: Door) ->
     assert (row.actor_id, row.actor_name, row.role) == ("person:ana", "Ana", "operator")
     assert row.terminal.startswith("link ")
     door.world.set(keys[0], state="unacknowledged")
-    again = door.client.post(link, data={"comment": "again"})
+    again = door.press(link, "again")
     assert (again.status_code, "has been used" in again.text) == (403, True)
     assert door.world.records.alarm(keys[0]).state == "unacknowledged"
     assert verify_audit(door.world.records).ok
@@ -137,21 +145,21 @@ def test_looking_changes_nothing_and_the_button_acknowledges_once(door: Door) ->
 def test_a_critical_alarm_wants_a_comment_and_the_link_is_still_good(door: Door) -> None:
     key = door.world.alarm(priority="critical")
     link = door.link()
-    refused = door.client.post(link, data={"comment": "  "})
+    refused = door.press(link, "  ")
     assert (refused.status_code, "<button" in refused.text) == (422, True)
     assert door.world.records.alarm(key).state == "unacknowledged"
-    assert door.client.post(link, data={"comment": "seen"}).status_code == 200
+    assert door.press(link, "seen").status_code == 200
     assert door.world.records.alarm(key).state == "acknowledged"
 
 
 def test_a_link_to_somebody_with_a_user_has_that_users_rights(door: Door) -> None:
     key = door.world.alarm()
     link = door.link("boss")
-    assert door.client.post(link, data={}).status_code == 403, "there is no such user"
+    assert door.press(link).status_code == 403, "there is no such user"
     door.world.records.create_user("boss", "Boss", "viewer", "a-long-password", SYSTEM_SUPERVISOR, "test")
-    assert door.client.post(link, data={}).status_code == 403, "who may only look may not acknowledge"
+    assert door.press(link).status_code == 403, "who may only look may not acknowledge"
     door.world.records.change_user("boss", SYSTEM_SUPERVISOR, "test", role="quality")
-    assert door.client.post(link, data={}).status_code == 200
+    assert door.press(link).status_code == 200
     assert door.world.records.alarm(key).ack_by == "Boss"
 
 
@@ -179,9 +187,9 @@ def test_a_link_whose_record_cannot_be_written_acknowledges_nothing(
     key, link = door.world.alarm(), door.link()
     with monkeypatch.context() as patch:
         patch.setattr(Tx, "audit", refusing)
-        assert door.client.post(link, data={}).status_code == 503
+        assert door.press(link).status_code == 503
     assert door.world.records.alarm(key).state == "unacknowledged"
-    assert door.client.post(link, data={}).status_code == 200, "the link was not spent"
+    assert door.press(link).status_code == 200, "the link was not spent"
 
 
 def test_a_crash_after_spending_leaves_the_alarm_waiting(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,7 +202,7 @@ def test_a_crash_after_spending_leaves_the_alarm_waiting(door: Door, monkeypatch
 
     with monkeypatch.context() as patch:
         patch.setattr(NoticeRecords, "redeem_link", dies)
-        assert door.client.post(link, data={}).status_code == 503
+        assert door.press(link).status_code == 503
     assert door.world.records.alarm(key).state == "unacknowledged"
 
 
@@ -203,3 +211,51 @@ def test_the_page_names_no_more_than_it_must(door: Door) -> None:
     page = door.client.get(door.link()).text
     assert not re.findall(r"\{\{\w+\}\}", page)
     assert "<script" not in page
+
+
+def test_only_what_the_page_showed_is_acknowledged(door: Door) -> None:
+    first, link = door.world.alarm(), door.link()
+    page = door.client.get(link).text
+    later = door.world.alarm("cold/room1", priority="critical")
+    [shown] = re.findall(r'name="shown" value="([^"]*)"', page)
+    assert shown == first
+    done = door.client.post(link, data={"shown": shown})
+    assert (done.status_code, "Acknowledged: 1." in done.text, "1 more wait" in done.text) == (200, True, True)
+    assert door.world.records.alarm(later).state == "unacknowledged"
+
+
+def test_a_page_shows_so_many_and_acknowledges_no_more(door: Door) -> None:
+    keys = [door.world.alarm() for _ in range(MOST_SHOWN + 5)]
+    link = door.link()
+    assert f"The first {MOST_SHOWN} are below" in door.client.get(link).text
+    assert f"Acknowledged: {MOST_SHOWN}." in door.press(link).text
+    waiting = [key for key in keys if door.world.records.alarm(key).state == "unacknowledged"]
+    assert len(waiting) == 5
+
+
+def test_keys_of_another_incident_are_not_taken_and_the_link_stays_good(door: Door) -> None:
+    here, link = door.world.alarm(), door.link()
+    other = door.world.alarm("filling/line1/filler")
+    for shown in (other, "", "x y z"):
+        refused = door.client.post(link, data={"shown": shown})
+        assert (refused.status_code, here in refused.text) == (400, True), "it shows what waits now"
+    assert {door.world.records.alarm(key).state for key in (here, other)} == {"unacknowledged"}
+    assert door.press(link).status_code == 200
+    assert door.world.records.alarm(other).state == "unacknowledged"
+
+
+def test_a_form_that_is_none_is_refused_and_no_log_gets_the_link(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    key, link = door.world.alarm(), door.link()
+    token = link.rpartition("/")[2]
+    client = TestClient(door.client.app, base_url="http://127.0.0.1", raise_server_exceptions=False)
+    with capture_logs() as told:
+        assert client.post(link, content="&".join("abcdefg=1"[n:] for n in range(7))).status_code == 400
+
+        def broken(*_: object) -> None:
+            raise ValueError("test")
+
+        monkeypatch.setattr(AckPages, "_claim", broken)
+        assert client.get(link).status_code == 500
+    assert [one["event"] for one in told].count("web.failed") == 1
+    assert token not in str(told)
+    assert door.world.records.alarm(key).state == "unacknowledged"

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from andon.clock import ManualClock
+from andon.clock import ManualClock, SystemClock
 from andon.readings import NS_PER_S
-from andon.records import SYSTEM_FLOW
+from andon.records import SYSTEM_FLOW, SYSTEM_SENDER
 from sinks.breaker import Breaker
 from sinks.erp.port import BusyError, ExternalRecord, UnavailableError
 from sinks.lanes import Lanes
 from sinks.outbox import GAPS_S, Sender
-from tests.records_world import START_NS, filled, orders
+from tests.records_world import START_NS, filled, fresh, orders, raised
 
 GAPS = (1.0, 2.0, 5.0)
 
@@ -208,3 +209,48 @@ def test_who_wants_to_know_hears_of_every_change(tmp_path):
     erp.poisoned = ""
     sender.step()
     assert heard == ["closed", "open", "half_open", "closed"]
+
+
+class Slow:
+    """An ERP without unique keys; a call for one asset takes longer than the lease."""
+
+    def __init__(self, made: list[str]) -> None:
+        self.made = made
+
+    def find(self, key: str) -> ExternalRecord | None:
+        return ExternalRecord(key, key) if key in self.made else None
+
+    def open(self, kind: str, key: str, body: bytes) -> ExternalRecord:
+        time.sleep(1.2 if b"slow/press" in body else 0.05)
+        self.made.append(key)
+        return ExternalRecord(key, key)
+
+    def update(self, kind: str, key: str, body: bytes, found: ExternalRecord) -> ExternalRecord:
+        raise AssertionError("nothing was revised")
+
+
+def test_an_order_whose_call_outlasts_its_lease_is_sent_once(tmp_path):
+    records = fresh(tmp_path, SystemClock())
+    others = [raised(number, asset=f"line/m{number}") for number in range(1, 30)]
+    records.apply_conditions([raised(asset="slow/press"), *others], SYSTEM_FLOW)
+    made: list[str] = []
+    sender = Sender(records, Slow(made), records.clock, beside=[Slow(made) for _ in range(3)], lease_s=0.2)
+    while records.order_counts()["delivered"] < 30:
+        sender.step()
+    assert sorted(made) == sorted(one.order_key for one in records.orders())
+
+
+def test_a_lease_is_held_as_long_as_it_is_renewed_and_no_longer(tmp_path):
+    clock = ManualClock(START_NS)
+    records = filled(tmp_path, 1, clock)
+    ours = records.claim_order("a", 10.0, SYSTEM_SENDER)
+    for _ in range(5):
+        clock.advance(9.0)
+        assert records.claim_order("b", 10.0, SYSTEM_SENDER) is None
+        records.renew_leases([ours], 10.0, SYSTEM_SENDER)
+    clock.advance(11.0)
+    theirs = records.claim_order("b", 10.0, SYSTEM_SENDER)
+    assert theirs.fence > ours.fence
+    records.renew_leases([ours], 1000.0, SYSTEM_SENDER)
+    clock.advance(11.0)
+    assert records.claim_order("c", 10.0, SYSTEM_SENDER) is not None, "what has passed to another is not renewed"

@@ -70,6 +70,24 @@ def test_the_same_answer_again_changes_nothing(records):
     assert records.alarm(key).state == "returned_unacknowledged"
 
 
+def test_a_person_is_not_overruled_by_the_same_word_again(records):
+    key = sent(records)
+    records.erp_answered(key, DONE, SYSTEM_ERP)
+    records.label(key, QUALITY, "false", "the probe had fallen out")
+    assert records.erp_answered(key, DONE, SYSTEM_ERP) == "same"
+    assert records.alarm(key).label == "false"
+    records.erp_answered(key, replace(DONE, verdict="known"), SYSTEM_ERP)  # another word is news
+    assert records.alarm(key).label == "known"
+
+
+def test_an_older_state_that_comes_last_changes_nothing(records):
+    key = sent(records)
+    records.erp_answered(key, replace(DONE, changed_ns=2000), SYSTEM_ERP, TOLD)
+    late = replace(OPEN, changed_ns=1000)
+    assert records.erp_answered(key, late, SYSTEM_ERP, replace(TOLD, id="m0")) == "old"
+    assert records.orders_to_ask(records.clock.now_ns() + 1) == []  # still closed
+
+
 def test_a_message_is_heard_once(records):
     key = sent(records)
     assert records.erp_answered(key, OPEN, SYSTEM_ERP, TOLD) == "taken"

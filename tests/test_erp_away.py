@@ -78,6 +78,7 @@ def stub_process(folder: Path) -> Iterator[str]:
 
 
 @pytest.mark.crash
+@pytest.mark.timeout(900)  # two minutes alone on two cores
 def test_ten_thousand_orders_of_eight_hours(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Local alarms are in the records at once all the while; one poisoned order parks, the rest are there in order."""
     clock = ManualClock(START_NS)

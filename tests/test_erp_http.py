@@ -103,6 +103,23 @@ def test_what_is_no_http_is_an_error_of_ours():
         assert url not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "whole", [b"HTTP/1.1 200 OK\\r\\nx-drip: ", b"HTTP/1.1 200 OK\\r\\ncontent-length: 50\\r\\n\\r\\n"]
+)
+def test_a_server_that_drips_its_answer_is_left_at_the_deadline(whole):
+    def drip(connection, _head):
+        connection.sendall(whole)
+        for _ in range(40):
+            time.sleep(0.1)
+            connection.sendall(b"x")
+
+    with receiver(drip) as (url, _), Caller(url, timeout_s=0.5) as caller:
+        begun = time.monotonic()
+        with pytest.raises(UnavailableError):
+            caller.ask("GET", "/")
+        assert time.monotonic() - begun < 1.5
+
+
 def test_cookies_are_sent_back():
     with receiver(answering("200 OK", b"{}", "Set-Cookie: session=7; path=/")) as (url, heads), Caller(url) as caller:
         caller.ask("GET", "/")

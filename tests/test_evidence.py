@@ -20,6 +20,7 @@ from andon.plant import PlantModel
 from andon.records import Actor
 from andon.records.canonical import canonical
 from service.evidence import verify as verify_module
+from service.evidence import verify_readings, verify_records
 from service.evidence.bundle import EvidenceError, make_bundle, read_bundle
 from service.evidence.collect import collect
 from service.evidence.readings import MOST, thinned
@@ -158,7 +159,8 @@ def test_another_sites_bundle_and_what_is_no_bundle(told):
 
 
 def test_every_finding_has_a_sentence(told):
-    found = set(re.findall(r'verdict\.(?:fault|note)\(\s*"(\w+)"', inspect.getsource(verify_module)))
+    sources = "".join(map(inspect.getsource, (verify_module, verify_records, verify_readings)))
+    found = set(re.findall(r'verdict\.(?:fault|note)\(\s*"(\w+)"', sources))
     assert len(found) > 15
     for language in LANGUAGES:
         assert {f"evidence.verify.{code}" for code in found} <= catalogue(language).keys()

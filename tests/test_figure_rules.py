@@ -98,6 +98,11 @@ CORRECTIONS = {
     ),
     "an older one of a condition that is known": ([(0, 9.0), (1, 9.0), (2, 5.0), (0, 10.0)], []),
     "an older one of one that is open": ([(0, 9.0), (1, 9.0), (2, 9.0), (0, 10.0)], []),
+    "an older one of one that a correction ended": ([(0, 9.0), (1, 9.0), (2, 9.0), (2, 7.0), (3, 7.0), (1, 9.1)], []),
+    "the first one of one that two corrections ended and reopened": (
+        [(0, 9.0), (1, 9.0), (1, 7.0), (1, 9.0), (2, 9.0), (0, 7.0)], [],
+    ),
+    "the first one of one that a correction reopened": ([(0, 9.0), (1, 7.0), (1, 9.0), (2, 9.0), (0, 7.0)], []),
 }  # fmt: skip
 
 
@@ -106,6 +111,31 @@ def test_corrections(figures, expected):
     engine = rules_of(WARM)
     told(engine, *(figure(*one) for one in figures[:-1]))
     assert told(engine, figure(*figures[-1], revision=2)) == expected
+
+
+def test_a_removed_rule_goes_with_the_first_of_several_figures():
+    engine = rules_of(WARM)
+    engine.take([figure(0, 5.0)], 0)
+    engine = restarted(engine)
+    assert engine.take([figure(1, 9.0), figure(2, 9.0)], 1) == []
+    assert engine.snapshot()[1] == ()
+
+
+def test_the_cost_of_a_figure_does_not_grow_with_their_number():
+    """Counted, not timed: how often the points that are known are gone through for the figures of one tick."""
+
+    class Counted(dict):
+        runs = 0
+
+        def __iter__(self):
+            self.runs += 1
+            return super().__iter__()
+
+    engine = rules_of(WARM)
+    engine.take([figure(0, 5.0, asset=f"cold/room{at}") for at in range(50)], 0)
+    engine._state = counted = Counted(engine._state)
+    engine.take([figure(1, 9.0, asset=f"cold/room{at}") for at in range(50)], 1)
+    assert counted.runs == 1
 
 
 def test_figures_that_still_run_are_not_judged():

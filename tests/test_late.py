@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alarms.conditions import ConditionEngine
+from alarms.late_rows import FORGET_TICKS
 from andon.config.models import Rule
 from andon.plant import rule_version
 from andon.readings import NS_PER_S
-from tests.condition_logs import SPECS, START_NS, Row, Tick
-from tests.late_logs import conditions, final, in_order, renamed, run_late, settled, some_log, some_rules
+from tests.condition_logs import SPECS, START_NS, Row, Tick, batch
+from tests.late_logs import MemoryJournal, conditions, final, in_order, renamed, run_late, settled, some_log, some_rules
 
 ROOMS = renamed(SPECS, 2)
 HOT = Rule(id="hot", on="*", above=8.0)
@@ -204,10 +206,60 @@ def test_an_excursion_whose_rule_is_edited_stays_one_record_under_its_version():
     assert {one.rule_version for one in changes} == {rule_version(HOT)}
 
 
+@pytest.mark.parametrize("back", [False, True])
+def test_a_rule_that_is_removed_from_the_newest_series_leaves_nothing_behind(back):
+    """Its told conditions were looked up by time for ever, and the place of their series was not there."""
+    specs = renamed(SPECS, 3)
+    log = [
+        Row(2, START_NS + at * NS_PER_S, value, float("nan"), 0, START_NS + at * NS_PER_S)
+        for at, value in ((0, 5.0), (30, 9.0), (60, 5.0))
+    ]  # fmt: skip
+    journal = MemoryJournal()
+    journal.append(log)
+    engine = ConditionEngine(lambda _: [HOT], journal.points)
+    for place, spec in enumerate(specs):
+        engine.bind(place, spec)
+    assert len(engine.step(*batch(log, 0))) == 2
+    state = engine.snapshot()
+    engine = ConditionEngine(lambda spec: [HOT] if spec == specs[0] else [], journal.points)
+    engine.restore(state, specs)
+    assert [engine.tick(START_NS + at * NS_PER_S, at) for at in range(100, 100 + FORGET_TICKS)] == [[]] * FORGET_TICKS
+    told, floors, *_ = engine.snapshot()[-1]
+    assert (told, floors) == (b"", ((2, "hot", START_NS + 60 * NS_PER_S),))
+    if back:  # and what was told once is not found a second time
+        state = engine.snapshot()
+        engine = ConditionEngine(lambda _: [HOT], journal.points)
+        engine.restore(state, specs)
+        more = [log[2]._replace(time=START_NS + at * NS_PER_S) for at in (5000, 50)]
+        journal.append(more)
+        changes = engine.step(*batch(more, 10_000))
+        for at in range(5000, 5100):
+            changes += engine.tick(START_NS + at * NS_PER_S, 10_100 + at)
+        assert changes == []
+
+
 def test_scores_and_silence_are_left_as_they_were_told():
     rules = (Rule(id="odd", on="*", anomaly=3.0), Rule(id="silent", on="*", stale_s=20.0))
     without = run((0, 5.0), (10, 9.0), (60, 5.0), rules=rules)
     assert told(run((0, 5.0), (10, 9.0), (60, 5.0), (20, 5.0), (30, 99.0), rules=rules)) == told(without) != []
+
+
+@pytest.mark.parametrize("steady", [9.0, 9.5])
+def test_what_a_tick_confirmed_stays_when_a_row_on_its_way_says_the_same(steady):
+    """The row is behind what the tick held up to, and becomes the newest one: time does not begin anew with it."""
+    rule = Rule(id="hot", on="*", above=8.0, delay_s=600.0)
+    log = [*log_of((0, 9.0), ticks=650), *(log_of((300, steady), (310, steady), ticks=1)[:2])]
+    log[-2:] = [one._replace(received=START_NS + 650 * NS_PER_S) for one in log[-2:]]
+    log += [Tick(START_NS + at * NS_PER_S) for at in range(650, 1100)]
+    assert told(run_late([rule], log, ROOMS[:1])) == [("raised", 0, None, None, "")]
+
+
+def test_what_a_tick_cleared_stays_when_a_row_on_its_way_says_the_same():
+    rule = Rule(id="hot", on="*", above=8.0, off_delay_s=600.0)
+    log = [*log_of((0, 9.0), (1, 5.0), ticks=650), Row(0, START_NS + 300 * NS_PER_S, 5.0, float("nan"), 0, 0)]
+    log[-1] = log[-1]._replace(received=START_NS + 650 * NS_PER_S)
+    log += [Tick(START_NS + at * NS_PER_S) for at in range(650, 1300)]
+    assert told(run_late([rule], log, ROOMS[:1])) == [("raised", 0, None, None, ""), ("cleared", 0, None, 601, "")]
 
 
 def test_a_tick_that_decided_too_early_is_set_right():

@@ -20,8 +20,9 @@ from tests.chaos.processes import Part, Processes, Setting, answers, free_port, 
 from tests.one_record_world import KINDS, LIMITS, S, Story, faults_of, held, log_bodies, story
 from tests.test_flow import reached
 
-pytestmark = [pytest.mark.crash, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.crash, pytest.mark.slow, pytest.mark.timeout(500)]
 HAPPENS = ("edit", "sender", "flow", "stop and edit", "edit")
+LAST = 60  # messages of the log that come when nothing is killed any more
 SPEED = 40.0
 BACK_S = 7200  # the story begins so long ago: however fast its clock runs, it stays behind the machine's
 TOML = """
@@ -128,23 +129,28 @@ def test_killed_processes_and_edited_rules_leave_one_record_each(tmp_path: Path)
         assert wait_until(lambda: answers(one.port), 30)
         one.parts.start("flow")
         one.parts.start("sender")
+        one.left, last = one.left[:-LAST], one.left[-LAST:]
         while one.left:
             one.feed(rng.uniform(0.1, 1.0))
             if reached(one.data.history_db(0)) > one.mark:  # it lives again
                 what = HAPPENS[happened.total() % len(HAPPENS)]
                 one.happen(what)
                 happened[what] += 1
+        for what in set(HAPPENS) - set(happened):  # on a busy machine the log is over before everything happened
+            one.happen(what)
+        one.left = last  # after the last kill, so that who has read it has read again what the kill cost
+        while one.left:
+            one.feed(0.2)
         with closing(Records(one.data.records_db, "s1", SystemClock()).open()) as records:
-            assert wait_until(one.all_read, 60, 0.2), one.parts.last_words("flow")
+            assert wait_until(one.all_read, 120, 0.2), one.parts.last_words("flow")
             assert one.parts.stop("flow") == 0
-            assert wait_until(lambda: delivered(records), 60, 0.2), one.parts.last_words("sender")
+            assert wait_until(lambda: delivered(records), 120, 0.2), one.parts.last_words("sender")
             assert one.parts.stop("sender") == 0
             one.parts.stop("erp")
             with closing(StubStore(tmp_path / "erp.db")) as store:
                 assert faults_of(told.true, store, records, one.origin_ns) == []
                 assert len(held(store)) >= len(told.true)
             assert verify_audit(records).ok
-        assert set(happened) == set(HAPPENS), "there was time for each"
     finally:
         one.parts.kill_all()
         one.spool.close()

@@ -18,7 +18,7 @@ from service.stores_watch import DEAD_LETTERS, DISK
 from service.web.alarm_view import OWN_RULES
 from sinks.influx.watch import RULES as INFLUX_RULES
 from sinks.kafka.watch import RULES as KAFKA_RULES
-from sinks.notify.way import RULE
+from sinks.notify.way import NOBODY_RULE, RULE
 
 STATIC = Path(__file__).parents[1] / "dashboards" / "control_room" / "static"
 SCRIPTS = sorted((STATIC / "js").rglob("*.js"))
@@ -79,7 +79,8 @@ def test_texts_named_by_what_the_data_says_exist() -> None:
 
 
 def test_andons_own_alarms_have_their_sentences() -> None:
-    assert {PARKED_RULE, SILENT_RULE, DISK, DEAD_LETTERS, *LOG_RULES, *INFLUX_RULES, *KAFKA_RULES, RULE} == OWN_RULES
+    own = {PARKED_RULE, SILENT_RULE, DISK, DEAD_LETTERS, *LOG_RULES, *INFLUX_RULES, *KAFKA_RULES, RULE, NOBODY_RULE}
+    assert own == OWN_RULES
     for language in LANGUAGES:
         kinds = ("own_rule", "own_why", "own_consequence", "own_response")
         assert {f"page.{kind}.{rule}" for kind in kinds for rule in OWN_RULES} <= set(catalogue(language))

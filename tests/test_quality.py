@@ -138,12 +138,39 @@ def test_a_severe_event_proposes_a_capa_once(world):
 
 def test_every_third_of_a_kind_within_a_month_is_repeated(world):
     day = 86_400
+    watch = QualityWatch(world.records, world.reader, Quality(capa_priorities=(), capa_repeats=3))
     for number, at in enumerate((0, 1, 2, 3, 4, 5, 50, 51)):
         change = raised(at * day, offset=number * 1000)
         world.apply(change, cleared(change))
-    watch = QualityWatch(world.records, world.reader, Quality(capa_priorities=(), capa_repeats=3))
     assert watch.look() == 2
-    assert [len(one.content["alarms"]) for one in world.records.capas()] == [6, 3]
+    assert [len(one.content["alarms"]) for one in world.records.capas()] == [3, 3]
+
+
+def test_a_steady_rate_proposes_once_for_so_many(world):
+    watch = QualityWatch(world.records, world.reader, Quality(capa_priorities=(), capa_repeats=3))
+    for number in range(12):
+        change = raised(number * 10 * 86_400, offset=number * 1000)
+        world.apply(change, cleared(change))
+        watch.look()
+    assert len(world.records.capas()) == 4
+
+
+def test_what_late_data_took_back_holds_and_proposes_nothing(world):
+    world.event(-9, "lot.started", lot="A")
+    for number in range(3):
+        change = replace(raised(number * 5000), priority="critical")
+        gone = {"kind": "revised", "voided": True, "cleared_ns": change.confirmed_ns, "offset": change.offset + 70}
+        world.apply(change, replace(change, **gone))
+    watch = QualityWatch(world.records, world.reader, Quality(hold=("*",), capa_repeats=3))
+    assert watch.look() == 0
+    assert (world.held(), world.records.capas()) == ([], [])
+
+
+def test_what_is_asked_for_now_is_not_asked_for_the_alarms_of_last_year(world):
+    world.event(-9, "lot.started", lot="A")
+    world.apply(RAISED, cleared(RAISED))
+    world.event(30 * 86_400, "shift.started", shift="early")
+    assert QualityWatch(world.records, world.reader, HOLDS).look() == 0
 
 
 def test_a_person_decides_on_capa(world):

@@ -81,7 +81,10 @@ def test_each_step_that_names_the_rota_again_calls_the_next_of_the_duty() -> Non
     calls = roster(rotas={"night": (NIGHT,)}, routes=(route,)).calls("a", "high", "none", at("2026-01-02T23:00"))
     assert [(one.step, one.people) for one in calls] == [(0, ("li",)), (1, ("ana",)), (2, ("ana",))]
     nobody = roster(rotas={"night": (NIGHT,)}, routes=(route,)).calls("a", "high", "none", at("2026-01-01T12:00"))
-    assert [one.people for one in nobody] == [(), ()]
+    assert [one.people for one in nobody] == [(), (), ()], "the first step too, so that the next is called at once"
+    erp = Route(to=("erp",), step=(Step(after_s=60, to=("night",)),))
+    only = roster(rotas={"night": (NIGHT,)}, routes=(erp,)).calls("a", "high", "none", at("2026-01-01T12:00"))
+    assert [one.step for one in only] == [1], "the order goes to the ERP by itself: that is no step to wait for"
 
 
 def test_a_route_fits_by_area_priority_shift_and_kind() -> None:
@@ -117,6 +120,13 @@ FAULTS = {
     "cause unknown": ('"cold/room1"\nhides', '"cold/room7"\nhides', "dependency[0].asset", "cold/room1"),
     "time of day": ('quiet = ["22:00", "06:00"]', 'quiet = ["22:00", "6"]', "person[1].quiet[1]", "HH:MM"),
     "plain address": ("https://andon.example.com", "http://andon.example.com", "notify.public_url", "https"),
+    "no day of the week": ('people = ["li", "ana", "boss"]',
+                           'people = ["li"]\ndays = []', "rota[0].duty[0].days", "days"),
+    **{f"longer than a week: {key}": ("[notify]", f"[incidents]\n{key} = 1e11\n[notify]", f"incidents.{key}", "604800")
+       for key in ("window_s", "longest_s", "flood_s", "chatter_s", "calm_s")},
+    **{f"too long: {key}": ("[notify]", f"[notify]\n{key} = 1e10", f"notify.{key}", most)
+       for key, most in (("retry_s", "3600"), ("timeout_s", "600"), ("update_s", "604800"), ("stale_s", "604800"))},
+    "step in a year": ("after_s = 300", "after_s = 1e10", "route[0].step[0].after_s", "604800"),
     "flood as narrow as a line": ("[notify]", "[incidents]\nflood_level = 2\n[notify]", "incidents.flood_level", "2"),
 }  # fmt: skip
 

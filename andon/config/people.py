@@ -14,6 +14,7 @@ Priority = Literal["critical", "high", "medium", "low"]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Role = Literal["viewer", "operator", "quality", "engineer"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+WEEK_S = 604_800.0
 PRIORITIES: tuple[Priority, ...] = ("critical", "high", "medium", "low")
 
 
@@ -59,7 +60,9 @@ class Duty(Section):
     people: tuple[Slug, ...] = Field(
         min_length=1, description="Ids of [[person]], in the order in which they are called."
     )
-    days: tuple[Day, ...] = Field(DAYS, description="Days on which it begins: mon, tue, wed, thu, fri, sat, sun.")
+    days: tuple[Day, ...] = Field(
+        DAYS, min_length=1, description="Days on which it begins: mon, tue, wed, thu, fri, sat, sun."
+    )
     begins: LocalTime = Field("00:00", description="HH:MM.")
     ends: LocalTime = Field("00:00", description="HH:MM; at or before `begins`: on the next day.")
 
@@ -74,7 +77,9 @@ class Rota(Section):
 class Step(Section):
     """[[route.step]]: who is called when nobody has acknowledged, or when nobody before could be reached."""
 
-    after_s: float = Field(gt=0, description="After the announcement, s; runs on from stored time after a restart.")
+    after_s: float = Field(
+        gt=0, le=WEEK_S, description="After the announcement, s; runs on from stored time after a restart."
+    )
     to: tuple[str, ...] = Field(min_length=1, description="People, teams, rotas.")
 
 
@@ -98,20 +103,27 @@ class Incidents(Section):
     """[incidents]: what belongs to one upset, so that people get one message of it and not hundreds."""
 
     level: int = Field(2, ge=1, le=8, description="Parts of an asset's path that make the scope: 1 area, 2 line.")
-    window_s: float = Field(600.0, gt=0, description="What comes within so long of the last alarm belongs to it, s.")
-    longest_s: float = Field(3600.0, gt=0, description="After so long a new alarm begins another incident, s.")
+    window_s: float = Field(
+        600.0, gt=0, le=WEEK_S, description="What comes within so long of the last alarm belongs to it, s."
+    )
+    longest_s: float = Field(
+        3600.0, gt=0, le=WEEK_S, description="After so long a new alarm begins another incident, s."
+    )
     flood_level: int = Field(
         0, ge=0, le=7, description="Parts of the path that one operator looks after; 0: the whole site."
     )
     flood_most: int = Field(
         10,
         ge=2,
+        le=10_000,
         description="Announcements to an operator in flood_s at most; the rest is one incident. EEMUA 191: 10.",
     )
-    flood_s: float = Field(600.0, gt=0, description="s.")
-    chatter_most: int = Field(3, ge=2, description="So many raises of one point in chatter_s seconds are chatter.")
-    chatter_s: float = Field(60.0, gt=0, description="s.")
-    calm_s: float = Field(300.0, gt=0, description="Chatter ends after so long without a raise, s.")
+    flood_s: float = Field(600.0, gt=0, le=WEEK_S, description="s.")
+    chatter_most: int = Field(
+        3, ge=2, le=1000, description="So many raises of one point in chatter_s seconds are chatter."
+    )
+    chatter_s: float = Field(60.0, gt=0, le=WEEK_S, description="s.")
+    calm_s: float = Field(300.0, gt=0, le=WEEK_S, description="Chatter ends after so long without a raise, s.")
 
 
 class Dependency(Section):
@@ -130,12 +142,18 @@ class Notify(Section):
         None, description="Address of the control room as people reach it; without it messages have no link."
     )
     link_h: float = Field(12.0, gt=0, le=168, description="A link to acknowledge is good for so long, h.")
-    timeout_s: float = Field(20.0, gt=0, description="For one message, s.")
+    timeout_s: float = Field(20.0, gt=0, le=600, description="For one message, s.")
     attempts: int = Field(3, ge=1, le=20, description="Then the next address, then the next step.")
-    retry_s: float = Field(15.0, gt=0, description="Wait after a failure, s; doubled each time.")
-    update_s: float = Field(600.0, gt=0, description="News of an incident come together, at most once in so long, s.")
-    gap_s: float = Field(60.0, ge=0, description="Least time between two messages to one person, s; not for critical.")
-    stale_s: float = Field(300.0, gt=0, description="What could not be sent for so long comes as one digest, s.")
+    retry_s: float = Field(15.0, gt=0, le=3600, description="Wait after a failure, s; doubled each time, to 1 h.")
+    update_s: float = Field(
+        600.0, gt=0, le=WEEK_S, description="News of an incident come together, at most once in so long, s."
+    )
+    gap_s: float = Field(
+        60.0, ge=0, le=WEEK_S, description="Least time between two messages to one person, s; not for critical."
+    )
+    stale_s: float = Field(
+        300.0, gt=0, le=WEEK_S, description="What could not be sent for so long comes as one digest, s."
+    )
 
 
 def absolute(person: Person, folder: Path) -> Person:

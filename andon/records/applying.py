@@ -124,6 +124,14 @@ class Applying(Moving):
         kind = "merged" if "merged_into" in content else "voided" if change.voided else kind
         at_ns = content["cleared_ns"] or content["confirmed_ns"]
         self.order(self.save(row, after, kind, at_ns=at_ns, changed=changed), after, revised=True)
+        if kind == "merged":
+            self._order_for(content["merged_into"], row["key"])
+
+    def _order_for(self, survivor: str, merged: str) -> None:
+        """What the ERP was told of an alarm is true of the one it became a part of, silenced or over as that may be."""
+        row = load_alarm(self.tx.connection, survivor)
+        if row is not None and self.is_ordered(merged) and not self.is_ordered(survivor):
+            self.put(row)
 
 
 def columns(site: str, change: ConditionChange) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy import RowMapping, func, insert, select, update
 
 from andon.errors import RecordsError
 from andon.records import schema
@@ -106,14 +106,25 @@ class CapaRecords(RecordsBase):
             raise RecordsError("records.capa_decided", key=key)
 
     def occurrences(self, asset: str, tag: str, rule_id: str, after_ns: int, until_ns: int) -> list[str]:
-        """Keys of the alarms of one point that began in (after_ns, until_ns], oldest first; merged ones not."""
+        """Keys of the alarms of one point that began in (after_ns, until_ns], oldest first; none merged or voided."""
         table = schema.alarm.c
         query = select(table.key).where(
             table.site == self.site, table.asset == asset, table.tag == tag, table.rule_id == rule_id,
             table.start_ns > after_ns, table.start_ns <= until_ns, table.merged_into.is_(None),
+            ~table.evidence.contains('"voided":true'),  # canonical JSON: no blanks
         )  # fmt: skip
         with self.reading() as connection:
             return [str(key) for key in connection.execute(query.order_by(table.start_ns, table.key)).scalars()]
+
+    def repeated_until(self, asset: str, tag: str, rule_id: str) -> int:
+        """Start of the alarm of one point that the last "repeated" proposal was made for, ns; 0 where none was."""
+        alarm, proposal = schema.alarm.c, capa_proposal.c
+        query = select(func.max(alarm.start_ns)).join(capa_proposal, proposal.alarm_key == alarm.key).where(
+            alarm.site == self.site, alarm.asset == asset, alarm.tag == tag, alarm.rule_id == rule_id,
+            proposal.trigger == "repeated",
+        )  # fmt: skip
+        with self.reading() as connection:
+            return int(connection.execute(query).scalar() or 0)
 
     def capas(self, state: str | None = None, limit: int = 500) -> list[CapaRecord]:
         """Proposals, the newest first."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from sqlalchemy import RowMapping, exists, func, insert, or_, select, update
+from sqlalchemy import RowMapping, and_, exists, func, insert, or_, select, update
 
 from andon.erp_state import ErpState
 from andon.errors import RecordsError
@@ -23,9 +23,10 @@ from andon.records.again import repeated
 from andon.records.base import Tx
 from andon.records.labels import add_label
 from andon.records.moving import Moving, save_alarm
-from andon.records.schema_acts import inbound_seen
+from andon.records.schema_acts import alarm_label, inbound_seen
 
-Answered = Literal["taken", "same", "again"]
+Answered = Literal["taken", "same", "again", "old"]
+AGE = 50  # a record that was delivered 50 h ago is asked about once an hour at most
 LONGEST_STATUS = 100  # characters of the ERP's word that are kept
 REMEMBERED_NS = 30 * 86_400 * NS_PER_S  # longer than anybody sends a webhook again
 LETTING_GO = {
@@ -59,11 +60,15 @@ class ErpAnswerRecords(ActsBase):
     """The part of `Records` about what comes back from the ERP."""
 
     def orders_to_ask(self, asked_before_ns: int, limit: int = 50) -> list[Asking]:
-        """Delivered orders that are not closed there and were last asked about before then, the longest ago first."""
-        table = schema.outbox.c
+        """Delivered orders that are not closed there and were last asked about before then, the longest ago first.
+
+        What has stood for long is asked about more seldom: records that nobody ever closes do not crowd out the others.
+        """
+        table, now_ns = schema.outbox.c, self.clock.now_ns()
         asked_ns = func.coalesce(table.erp_asked_ns, 0)
+        rests_ns = (now_ns - func.coalesce(table.delivered_ns, now_ns)) / AGE
         # What a later clock wrote was asked before the clock was set back.
-        due = or_(asked_ns < asked_before_ns, asked_ns > self.clock.now_ns() + 60 * NS_PER_S)
+        due = or_(and_(asked_ns < asked_before_ns, asked_ns < now_ns - rests_ns), asked_ns > now_ns + 60 * NS_PER_S)
         query = select(
             table.order_key, table.kind, table.external_id, table.external_number, table.delivered_revision
         ).where(table.site == self.site, table.external_id.is_not(None), ~table.erp_closed, due)
@@ -72,8 +77,18 @@ class ErpAnswerRecords(ActsBase):
         return [Asking(key, kind, str(one), str(number or one), revision) for key, kind, one, number, revision in rows]
 
     @repeated
+    def erp_asked(self, order_key: str, actor: Actor) -> None:
+        """Note that the ERP was asked about a record and could not say: the others come first now."""
+        require_actor(actor, "erp.answer")
+        with self.writing() as tx:
+            where = schema.outbox.c.order_key == order_key, schema.outbox.c.site == self.site
+            tx.connection.execute(update(schema.outbox).where(*where).values(erp_asked_ns=tx.now_ns))
+
+    @repeated
     def erp_answered(self, order_key: str, state: ErpState, actor: Actor, told: Told | None = None) -> Answered:
-        """Take in how an order's record stands. again: this message was taken before; same: nothing new in it.
+        """Take in how an order's record stands.
+
+        again: this message was taken before; old: a newer state was; same: nothing new in it.
 
         Raises AccessError without the right erp.answer; RecordsError for an order nobody knows, and (audited) for a
         message id that came before with other content.
@@ -95,10 +110,16 @@ class ErpAnswerRecords(ActsBase):
 
     def _take(self, tx: Tx, row: RowMapping, state: ErpState, actor: Actor) -> Answered:
         alarm = None if row["alarm_key"] is None else _alarm(tx, row["alarm_key"])
-        new = {"erp_status": state.status, "erp_closed": state.closed}
-        labels = alarm is not None and state.verdict not in ("", alarm["label"]) and row["order_key"] == alarm["key"]
+        new: dict[str, Any] = {"erp_status": state.status, "erp_closed": state.closed}
         table = schema.outbox
         where = table.c.order_key == row["order_key"]
+        if state.changed_ns is not None:
+            if row["erp_changed_ns"] is not None and state.changed_ns < row["erp_changed_ns"]:
+                return "old"
+            tx.connection.execute(update(table).where(where).values(erp_changed_ns=state.changed_ns))
+        own = alarm is not None and row["order_key"] == alarm["key"]
+        # Only another verdict than the ERP's last one: a person who has said otherwise since is not overruled by it.
+        labels = own and state.verdict not in ("", _last_verdict(tx, row["order_key"]))
         if all(row[name] == value for name, value in new.items()) and not labels:
             tx.connection.execute(update(table).where(where).values(erp_asked_ns=tx.now_ns))
             return "same"
@@ -108,7 +129,7 @@ class ErpAnswerRecords(ActsBase):
             actor, "erp.answered", "order", row["order_key"], row["revision"],
             old={name: row[name] for name in new}, new=new, reason=state.comment,
         )  # fmt: skip
-        if alarm is not None and row["order_key"] == alarm["key"]:
+        if alarm is not None and own:
             self._tell(tx, alarm, state, actor, labels=labels, closed=state.closed and not row["erp_closed"])
         return "taken"
 
@@ -152,6 +173,13 @@ def _order(tx: Tx, order_key: str) -> RowMapping:
 
 def _alarm(tx: Tx, key: str) -> RowMapping:
     return tx.connection.execute(select(schema.alarm).where(schema.alarm.c.key == key)).mappings().one()
+
+
+def _last_verdict(tx: Tx, key: str) -> str:
+    """What the ERP said last of an alarm; "" where it has said nothing."""
+    table = alarm_label.c
+    query = select(table.verdict).where(table.alarm_key == key, table.source == "erp").order_by(table.seq.desc())
+    return str(tx.connection.execute(query.limit(1)).scalar() or "")
 
 
 def _seen(tx: Tx, told: Told) -> str | None:

@@ -93,10 +93,16 @@ class Moving:
         An order is held back while its alarm is silenced by design or out of service; let out when the condition is
         over, there is nothing to order any more.
         """
-        if row["raises"] not in self.erp_kinds:
-            return
-        there = find_order(self.tx, row["key"]) is not None
-        if revised if there else one.active and not withheld(one):
+        if revised if self.is_ordered(row["key"]) else one.active and not withheld(one):
+            self.put(row)
+
+    def is_ordered(self, key: str) -> bool:
+        """Whether the alarm has an order, in whatever state."""
+        return find_order(self.tx, key) is not None
+
+    def put(self, row: Row) -> None:
+        """Queue the order of an alarm as it stands, or its new revision, where its rule raises one."""
+        if row["raises"] in self.erp_kinds:
             put_order(
                 self.tx, key=row["key"], kind=row["raises"], asset=row["asset"], revision=row["revision"],
                 body=event_body({**row}), actor=self.actor, alarm_key=row["key"],

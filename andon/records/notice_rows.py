@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,10 @@ from sqlalchemy import Connection, RowMapping, and_, or_, select
 from andon.lifecycle import State
 from andon.records import schema, schema_acts
 from andon.records.noticing import Upset
+from andon.records.passing import SKEW_NS
 from andon.records.policy import ns
 
-LONGEST_WAIT_S = 7 * 86_400.0  # a row due later was written by a clock that has since been set back
+CRITICAL = '"priority":"critical"'  # in the canonical text of a body
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class NoticeRecord:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """What goes to one person in one message, under lease. digest: it gathers several, or what has become old."""
+    """What goes to one person in one message, under lease. digest: it gathers several incidents."""
 
     receiver: str
     channel: str
@@ -102,14 +103,24 @@ def open_upsets(connection: Connection, site: str) -> list[Upset]:
     return [Upset(dict(row), alarms[row["key"]], notices[row["key"]]) for row in found]
 
 
-def due_notices(connection: Connection, site: str, now_ns: int, lease_s: float, most: int) -> list[NoticeRecord]:
-    """Notices whose time has come or whose sender died with them, the longest due first."""
+def due_notices(
+    connection: Connection, site: str, now_ns: int, lease_s: float, most: int, *, wait_s: float,
+    held: Collection[str] = (),
+) -> list[NoticeRecord]:  # fmt: skip
+    """Notices whose time has come or whose sender died with them, the longest due first.
+
+    wait_s : the longest that a row may have to wait, s; one due later was written by a clock that was since set back.
+    held   : people in their quiet hours: only what is critical is due for them.
+    """
     table = schema_acts.notice.c
-    waiting = and_(table.state == "pending", or_(table.due_ns <= now_ns, table.due_ns > now_ns + ns(LONGEST_WAIT_S)))
+    too_far_ns = now_ns + ns(wait_s) + SKEW_NS
+    waiting = and_(table.state == "pending", or_(table.due_ns <= now_ns, table.due_ns > too_far_ns))
     abandoned = and_(
         table.state == "leased", or_(table.lease_until_ns <= now_ns, table.lease_until_ns > now_ns + 2 * ns(lease_s))
     )
     query = select(schema_acts.notice).where(table.site == site, or_(waiting, abandoned))
+    if held:
+        query = query.where(or_(table.receiver.not_in(list(held)), table.body.contains(CRITICAL, autoescape=True)))
     rows = connection.execute(query.order_by(table.due_ns, table.change_seq).limit(most)).mappings()
     return [notice_of(row) for row in rows]
 

@@ -31,7 +31,7 @@ from andon.records.notice_rows import (
     notice_of,
     open_upsets,
 )
-from andon.records.noticing import CALLS, Plan, Planned, Upset, plan
+from andon.records.noticing import CALLS, Plan, Planned, Upset, plan, unmanned
 from andon.records.policy import Policy, ns
 from andon.records.rows import AlarmRecord, alarm_columns
 from andon.roster import Roster
@@ -40,6 +40,7 @@ LINKS = "ack-link"  # names them in the table of what came in
 HELD = ("chatter", "dependency")
 MOST_AT_ONCE = 200  # rows in one message
 MOST_WAITING = 5_000
+LONGEST_RETRY_S = 3_600.0  # however often it failed: the way out may be back
 
 
 class NoticeRecords(RecordsBase):
@@ -61,6 +62,13 @@ class NoticeRecords(RecordsBase):
             upsets = open_upsets(tx.connection, self.site)
             plans = [(upset, plan(upset, roster, told, tx.now_ns)) for upset in upsets]
             return sum(_write(tx, upset, made, actor) for upset, made in plans)
+
+    def unmanned_routes(self, roster: Roster, *, but: str) -> dict[str, str]:
+        """Routes that have nobody to call for an alarm that waits, with the asset of one. but: an asset left out."""
+        with self.reading() as connection:
+            upsets = open_upsets(connection, self.site)
+        told = [replace(one, alarms=[alarm for alarm in one.alarms if alarm["asset"] != but]) for one in upsets]
+        return unmanned(told, roster, self.clock.now_ns())
 
     @repeated
     def announce_held(self, policy: Policy, actor: Actor) -> int:
@@ -91,18 +99,24 @@ class NoticeRecords(RecordsBase):
         return done
 
     @repeated
-    def claim_notices(self, owner: str, lease_s: float, told: Notify, actor: Actor) -> Claimed | None:
+    def claim_notices(
+        self, owner: str, lease_s: float, told: Notify, actor: Actor, *, roster: Roster | None = None
+    ) -> Claimed | None:
         """The next message to send, under a lease; None when nothing is due.
 
         A fresh critical call goes alone and at once. Everything else that is due for a person goes together, not more
         often than `gap_s`; so does what could not be sent for `stale_s`, critical or not.
+
+        roster : says who is in their quiet hours now; what is not critical waits for their end, also what is late.
         """
         require_actor(actor, "notices.send")
+        wait_s = _retry_s(told, told.attempts)
+        held = () if roster is None else roster.quiet_now(self.clock.now_ns())
         with self.reading() as connection:
-            if not due_notices(connection, self.site, self.clock.now_ns(), lease_s, 1):
+            if not due_notices(connection, self.site, self.clock.now_ns(), lease_s, 1, wait_s=wait_s, held=held):
                 return None
         with self.writing() as tx:
-            rows = due_notices(tx.connection, self.site, tx.now_ns, lease_s, MOST_WAITING)
+            rows = due_notices(tx.connection, self.site, tx.now_ns, lease_s, MOST_WAITING, wait_s=wait_s, held=held)
             chosen, digest = _choose(tx, rows, told)
             if not chosen:
                 return None
@@ -226,12 +240,16 @@ def _write(tx: Tx, upset: Upset, made: Plan, actor: Actor) -> int:
     for key, channel in made.again:
         again = {"state": "pending", "due_ns": tx.now_ns, "attempts": 0, "channel": channel}
         _save(tx, key, again, seen=True)
+    if made.rebase:
+        since = {"waiting_ns": tx.now_ns, "change_seq": tx.next_change()}
+        table = schema_acts.incident
+        tx.connection.execute(update(table).where(table.c.key == upset.incident["key"]).values(**since))
     if made.over:
         table = schema_acts.incident
         changed = {"closed_ns": tx.now_ns, "change_seq": tx.next_change()}
         tx.connection.execute(update(table).where(table.c.key == upset.incident["key"]).values(**changed))
         tx.audit(actor, "incident.closed", "incident", upset.incident["key"], new={"closed_ns": tx.now_ns})
-    return len(made.new) + len(made.drop) + len(made.again) + int(made.over)
+    return len(made.new) + len(made.drop) + len(made.again) + int(made.over) + int(made.rebase)
 
 
 def _insert(tx: Tx, subject: str, one: Planned) -> None:
@@ -257,15 +275,15 @@ def _choose(tx: Tx, rows: Sequence[NoticeRecord], told: Notify) -> tuple[list[No
             spaced[one.receiver] = _last_sent(tx, one.receiver) + ns(told.gap_s) <= tx.now_ns
         if spaced[one.receiver] or one.body["priority"] == "critical":
             same = [other for other in rows if other.receiver == one.receiver]
-            return same[:MOST_AT_ONCE], len({other.subject for other in same}) > 1 or one.due_ns <= stale_ns
+            return same[:MOST_AT_ONCE], len({other.subject for other in same}) > 1
     return [], False
 
 
 def _last_sent(tx: Tx, receiver: str) -> int:
     table = schema_acts.notice.c
     query = select(func.max(table.sent_ns)).where(table.site == tx.site, table.receiver == receiver)
-    last_ns = tx.connection.execute(query.where(table.state == "sent")).scalar() or 0
-    return 0 if last_ns > tx.now_ns else int(last_ns)  # sent by a clock that has since been set back
+    query = query.where(table.sent_ns <= tx.now_ns)  # not by a clock that has since been set back
+    return int(tx.connection.execute(query.where(table.state == "sent")).scalar() or 0)
 
 
 def _holds(tx: Tx, one: NoticeRecord) -> bool:
@@ -284,8 +302,11 @@ def _outcome(
         if instead:
             return {"state": "pending", "due_ns": tx.now_ns, "channel": instead, "attempts": 0, "last_error": error}
         return {"state": "failed", "sent_ns": tx.now_ns, "last_error": error}
-    wait_s = told.retry_s * 2.0 ** (one.attempts - 1)
-    return {"state": "pending", "due_ns": tx.now_ns + ns(wait_s), "last_error": error}
+    return {"state": "pending", "due_ns": tx.now_ns + ns(_retry_s(told, one.attempts)), "last_error": error}
+
+
+def _retry_s(told: Notify, attempts: int) -> float:
+    return min(told.retry_s * 2.0 ** (attempts - 1), LONGEST_RETRY_S)
 
 
 def _save(tx: Tx, key: str, changed: dict[str, Any], *, seen: bool = False) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from andon.config.people import Notify
 from andon.lifecycle import State
 from andon.records.incidents import TOLD, WAITING
+from andon.records.passing import SKEW_NS
 from andon.records.policy import RANK, ns
 from andon.roster import Call, Roster
 
@@ -42,15 +43,19 @@ class Planned:
 
 @dataclass
 class Plan:
-    """New messages, keys of rows to drop, keys and addresses of rows to try again, whether the incident is over."""
+    """New messages, keys of rows to drop, keys and addresses of rows to try again, whether the incident is over.
+
+    rebase : the incident waits since a time that has not come yet, for the clock was set back: it waits since now.
+    """
 
     new: list[Planned] = field(default_factory=list)
     drop: list[str] = field(default_factory=list)
     again: list[tuple[str, str]] = field(default_factory=list)
     over: bool = False
+    rebase: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.new or self.drop or self.again or self.over)
+        return bool(self.new or self.drop or self.again or self.over or self.rebase)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,7 @@ def plan(upset: Upset, roster: Roster, told: Notify, now_ns: int) -> Plan:
     made = Plan(over=not upset.alarms)
     waiting = upset.waiting
     if waiting:
+        made.rebase = upset.incident["waiting_ns"] > now_ns + SKEW_NS
         _calls(made, upset, waiting, roster, now_ns)
         _again(made, upset, roster, now_ns)
         _updates(made, upset, roster, told, now_ns)
@@ -80,6 +86,17 @@ def plan(upset: Upset, roster: Roster, told: Notify, now_ns: int) -> Plan:
     if made.over:
         _ended(made, upset, roster, now_ns)
     return made
+
+
+def unmanned(upsets: Sequence[Upset], roster: Roster, now_ns: int) -> dict[str, str]:
+    """Routes that fit an alarm that waits, and have nobody to call in any step now; by route, the asset of one."""
+    found: dict[str, str] = {}
+    for upset in upsets:
+        for alarm in upset.waiting:
+            calls = roster.calls(alarm["asset"], alarm["priority"], alarm["raises"], now_ns)
+            manned = {call.route for call in calls if call.people}
+            found |= {call.route: str(alarm["asset"]) for call in calls if call.route not in manned}
+    return found
 
 
 def notice_key(site: str, *told: object) -> str:
@@ -144,25 +161,37 @@ def _again(made: Plan, upset: Upset, roster: Roster, now_ns: int) -> None:
     """Who could not be told is tried again after a while, from the first address on, as long as nobody answers."""
     for one in _of_episode(upset):
         person = roster.people.get(one["receiver"])
-        due = one["state"] == "failed" and (one["sent_ns"] or 0) + ns(RETRY_ALL_S) <= now_ns
+        due = one["state"] == "failed" and _passed(one["sent_ns"], RETRY_ALL_S, now_ns)
         if due and person is not None and person.address:
             made.again.append((one["key"], person.address[0].name))
 
 
 def _updates(made: Plan, upset: Upset, roster: Roster, told: Notify, now_ns: int) -> None:
-    """News for whoever was told: one message in `update_s` seconds, of whatever came meanwhile."""
-    count = upset.incident["alarms"]
-    for person, rows in _told_people(upset).items():
-        if any(one["state"] in ("pending", "leased") for one in rows):
+    """News for whoever was told: one message in `update_s` seconds, of whatever came meanwhile.
+
+    News that could not be told wait as long, and are then the same row again.
+    """
+    busy = {one.receiver for one in made.new}
+    again = {key for key, _ in made.again}
+    for name, rows in _told_people(upset).items():
+        if name in busy or any(one["state"] in ("pending", "leased") or one["key"] in again for one in rows):
             continue
-        sent = [one for one in rows if one["state"] == "sent"]
-        if not sent or any(one.receiver == person for one in made.new):
+        person = roster.people.get(name)
+        tried = [one for one in rows if one["state"] in ("sent", "failed")]  # in the order in which they ended
+        sent = [one for one in tried if one["state"] == "sent"]
+        news = bool(sent) and upset.incident["alarms"] > sent[-1]["body"]["count"]
+        if person is None or not person.address or not news or not _passed(tried[-1]["sent_ns"], told.update_s, now_ns):
             continue
-        last = max(sent, key=lambda one: one["sent_ns"])
-        due_ns = last["sent_ns"] + ns(told.update_s)
-        if count > last["body"]["count"] and due_ns <= now_ns:
-            priority = upset.incident["priority"]
-            made.new += _message(upset, roster, "update", len(rows), last["route"], person, priority, now_ns)
+        if (tried[-1]["kind"], tried[-1]["state"]) == ("update", "failed"):
+            made.again.append((tried[-1]["key"], person.address[0].name))
+            continue
+        route, priority = sent[-1]["route"], upset.incident["priority"]
+        made.new += _message(upset, roster, "update", len(rows), route, name, priority, now_ns)
+
+
+def _passed(then_ns: int | None, seconds: float, now_ns: int) -> bool:
+    """Whether so long has passed since a stored time. One still to come, for the clock was set back, is past."""
+    return (then_ns or 0) + ns(seconds) <= now_ns or (then_ns or 0) > now_ns + SKEW_NS
 
 
 def _ended(made: Plan, upset: Upset, roster: Roster, now_ns: int) -> None:
@@ -182,15 +211,14 @@ def _told_people(upset: Upset) -> dict[str, list[Row]]:
 def _message(
     upset: Upset, roster: Roster, kind: str, step: int, route: str, person: str, priority: str, now_ns: int
 ) -> Iterator[Planned]:
-    """The message to one person, when their quiet hours end where it is not critical."""
+    """The message to one person. It is due now; in their quiet hours it waits in the outbox unless it is critical."""
     one = roster.people.get(person)
     if one is None:
         return
     incident = upset.incident
-    quiet_ns = None if priority == "critical" else roster.quiet_until(person, now_ns)
     key = notice_key(incident["site"], incident["key"], incident["episode"], kind, step, person, priority)
     channel = one.address[0].name if one.address else ""
     yield Planned(
-        key, kind, step, route, person, channel, one.language or roster.language, quiet_ns or now_ns, priority,
+        key, kind, step, route, person, channel, one.language or roster.language, now_ns, priority,
         incident["alarms"], incident["episode"],
     )  # fmt: skip

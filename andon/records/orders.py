@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import RowMapping, Select, and_, exists, func, insert, or_, select, update
@@ -72,8 +73,10 @@ def save_order(tx: Tx, order_key: str, changed: dict[str, Any], *, seen: bool = 
     tx.connection.execute(update(schema.outbox).where(schema.outbox.c.order_key == order_key).values(**changed))
 
 
-def due_orders(site: str, now_ns: int, lease_s: float, most: int, *, fresh: bool = False) -> Select[Any]:
-    """SELECT of the first order of each asset that waits for none of its own, where it is due."""
+def due_orders(
+    site: str, now_ns: int, lease_s: float, most: int, *, fresh: bool = False, besides: Sequence[str] = ()
+) -> Select[Any]:
+    """SELECT of the first order of each asset that waits for none of its own, where it is due, `besides` left out."""
     outbox = schema.outbox
     table = outbox.c
     too_far_ns = now_ns + round(LONGEST_WAIT_S * NS_PER_S)
@@ -90,5 +93,7 @@ def due_orders(site: str, now_ns: int, lease_s: float, most: int, *, fresh: bool
     first = select(func.min(table.position)).where(table.site == site, table.state.in_(("pending", "leased")))
     heads = first.group_by(table.asset)
     query = select(outbox).where(table.site == site, table.position.in_(heads), or_(waiting, abandoned))
+    if besides:
+        query = query.where(table.order_key.not_in(besides))
     order = (table.failures, table.position) if fresh else (table.position,)
     return query.order_by(*order).limit(most)

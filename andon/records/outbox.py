@@ -36,6 +36,11 @@ _DELIVERED = (
         parked_alarm=None, change_seq=bindparam("new_change_seq"),
     )
 )  # fmt: skip
+_RENEWED = (
+    update(_outbox)
+    .where(_outbox.c.order_key == bindparam("order"), _outbox.c.fence == bindparam("held"), _outbox.c.state == "leased")
+    .values(lease_until_ns=bindparam("until_ns"))
+)
 _SEEN = update(schema.alarm).where(schema.alarm.c.key == bindparam("order")).values(change_seq=bindparam("change"))
 
 Outcome = Literal["delivered", "found", "retry", "parked"]
@@ -72,16 +77,28 @@ class OutboxRecords(ParkingRecords, ReportRecords):
 
     @repeated
     def exchange_orders(
-        self, done: Sequence[Finished], owner: str, lease_s: float, most: int, actor: Actor, *, fresh: bool = False
-    ) -> tuple[list[OutboxItem], list[bool]]:
+        self, done: Sequence[Finished], owner: str, lease_s: float, most: int, actor: Actor, *,
+        fresh: bool = False, besides: Sequence[str] = (),
+    ) -> tuple[list[OutboxItem], list[bool]]:  # fmt: skip
         """Note what became of claimed orders and take up to `most` more, in one transaction.
 
         Returns those taken, the oldest decision first, and for each of `done` what `finish_order` says. They are under
         a lease of `lease_s` seconds. Orders of one asset go one after the other, in the order they were decided: at
         most one of an asset is ever taken; a parked one is passed over. An expired lease is taken over with a higher
         fence, and the late holder's result is then refused. fresh: those that failed least go before the oldest.
+        besides: orders that the caller still works at, and does not take from itself though their lease has run out.
         """
-        return self._exchange(done, owner, lease_s, most, actor, fresh=fresh)
+        return self._exchange(done, owner, lease_s, most, actor, fresh=fresh, besides=besides)
+
+    @repeated
+    def renew_leases(self, items: Sequence[OutboxItem], lease_s: float, actor: Actor) -> None:
+        """Hold claimed orders for `lease_s` from now on; one whose lease has passed to another sender stays there."""
+        require_actor(actor, "outbox.deliver")
+        if items:
+            with self.writing() as tx:
+                until_ns = tx.now_ns + round(lease_s * NS_PER_S)
+                held = [{"order": item.order_key, "held": item.fence, "until_ns": until_ns} for item in items]
+                tx.connection.execute(_RENEWED, held)
 
     @repeated
     def finish_order(self, item: OutboxItem, result: DeliveryResult, actor: Actor) -> bool:
@@ -131,17 +148,19 @@ class OutboxRecords(ParkingRecords, ReportRecords):
             return [DeliveryRecord(**row) for row in rows]
 
     def _exchange(
-        self, done: Sequence[Finished], owner: str, lease_s: float, most: int, actor: Actor, *, fresh: bool
-    ) -> tuple[list[OutboxItem], list[bool]]:
+        self, done: Sequence[Finished], owner: str, lease_s: float, most: int, actor: Actor, *,
+        fresh: bool, besides: Sequence[str] = (),
+    ) -> tuple[list[OutboxItem], list[bool]]:  # fmt: skip
         require_actor(actor, "outbox.deliver")
         if not done:
             with self.reading() as connection:  # idle senders must not take the writers' lock five times a second
-                if connection.execute(due_orders(self.site, self.clock.now_ns(), lease_s, 1)).first() is None:
+                due = due_orders(self.site, self.clock.now_ns(), lease_s, 1, besides=besides)
+                if connection.execute(due).first() is None:
                     return [], []
         with self.writing() as tx:
             held = _finish(tx, done, actor) if done else []
-            due = due_orders(self.site, tx.now_ns, lease_s, most, fresh=fresh) if most else None
-            rows = [] if due is None else tx.connection.execute(due).mappings().all()
+            due = due_orders(self.site, tx.now_ns, lease_s, most, fresh=fresh, besides=besides)
+            rows = tx.connection.execute(due).mappings().all() if most else []
             return _lease(tx, rows, owner, lease_s), held
 
 

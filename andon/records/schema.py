@@ -144,6 +144,7 @@ outbox = Table(
     Column("erp_status", String),  # how the ERP itself calls the state of its record
     Column("erp_closed", Boolean, nullable=False, server_default=false()),
     Column("erp_asked_ns", BigInteger),
+    Column("erp_changed_ns", BigInteger),
     CheckConstraint("state IN ('pending', 'leased', 'delivered', 'parked')", name="state"),
     Index(None, "site", "state", "position"),
     Index(None, "site", "asset", "state", "position"),

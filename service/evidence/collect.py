@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from andon.i18n import LANGUAGES
-from andon.records import AlarmRecord, TransitionRecord
+from andon.records import AlarmRecord, AuditRecord, Records, TransitionRecord
 from andon.records.canonical import canonical, digest
 from service.evidence.bundle import EXPORTS, Bundle, make_bundle
 from service.evidence.figures import cited, figures_json, windows_json
@@ -21,10 +21,9 @@ from sinks.history_reader import HistoryReader
 from sinks.journal_reader import Found
 
 MOST_AUDIT = 500
+TRIES = 5  # to read an alarm that changes meanwhile
 #: not of the alarm itself: what counts up with every delivery stands in the section of the ERP
-NOT_OF_THE_ALARM = {
-    "change_seq", "erp_state", "erp_id", "erp_number", "erp_error", "erp_attempts", "erp_status", "erp_closed",
-}  # fmt: skip
+NOT_OF_THE_ALARM = {"change_seq", "erp_state", "erp_id", "erp_number", "erp_error", "erp_attempts"}
 CONTEXT_OF_CALIBRATION = ("calibration", "calibration_due")
 Json = dict[str, Any]
 
@@ -35,8 +34,7 @@ def collect(room: Room, key: str) -> Bundle:
     Without a data folder (`room.data`) there are no readings; everything else is there.
     """
     records = room.records
-    alarm = records.alarm(key)
-    transitions = records.transitions(key)
+    alarm, transitions, trail = steady(records, key)
     place = place_of(room.data, room.plant.config.transport.shards, alarm.asset, alarm.tag)
     span = span_of(alarm)
     found = None if place is None else place.journal.find([place.series], *span)
@@ -59,10 +57,27 @@ def collect(room: Room, key: str) -> Bundle:
         "lineage": _lineage(alarm, place, found),
         "configuration": _configuration(room, alarm),
         "transitions": [asdict(one) for one in transitions],
-        "audit": audit_json(room, key),
+        "audit": [asdict(row) for row in trail[:MOST_AUDIT] if row.object_type != EXPORTS],
         "erp": _erp(room, key),
     }
     return make_bundle(room.plant.config.site.id, key, sections)
+
+
+def steady(records: Records, key: str) -> tuple[AlarmRecord, list[TransitionRecord], list[AuditRecord]]:
+    """An alarm, its history and its whole audit trail, all three of one moment. Raises RecordsError: there is none."""
+    for _ in range(TRIES - 1):
+        alarm = records.alarm(key)
+        transitions, trail = records.transitions(key), _trail(records, key)
+        if records.alarm(key).change_seq == alarm.change_seq:
+            return alarm, transitions, trail
+    return records.alarm(key), records.transitions(key), _trail(records, key)
+
+
+def _trail(records: Records, key: str) -> list[AuditRecord]:
+    rows: list[AuditRecord] = []
+    while part := records.audit_trail(object_id=key, after=rows[-1].seq if rows else 0, limit=MOST_AUDIT):
+        rows += part
+    return rows
 
 
 def _site(room: Room) -> Json:

@@ -1,6 +1,7 @@
 """The page behind the link of a message: it shows the alarms, and a button acknowledges them. No session is needed.
 
-Looking changes nothing, because mail servers and chats open links to look for malware; only the button acts. The link
+Looking changes nothing, because mail servers and chats open links to look for malware; only the button acts, on the
+alarms that the page has shown: what came since then waits. The link
 is spent before the alarms are acknowledged: a crash between the two leaves them waiting, and the next is called.
 """
 
@@ -26,6 +27,7 @@ from service.web.errors import WebError, status_of
 from service.web.room import Room
 
 MOST_SHOWN = 20
+MOST_FIELDS = 5
 
 
 class AckPages:
@@ -47,20 +49,24 @@ class AckPages:
         return self._answer(request, waiting=waiting, name=name)
 
     async def acknowledge(self, request: Request) -> Response:
-        """Spend the link and acknowledge every alarm of the incident that waits."""
-        form = parse_qs((await request.body()).decode("utf-8", "replace"), max_num_fields=5)
-        comment = form.get("comment", [""])[0].strip()[:2000]
+        """Spend the link and acknowledge the alarms that the page has shown, as far as they still wait."""
+        body = await request.body()
         waiting: list[AlarmRecord] = []
         name = ""
         try:
             claim = self._claim(request)
+            comment, shown = _given(body)
             actor = await to_thread.run_sync(self._actor, claim, terminal(request))
             name, waiting = actor.name, await to_thread.run_sync(self._waiting, claim)
-            done = await to_thread.run_sync(self._act, claim, actor, waiting, comment)
+            chosen = [one for one in waiting if one.key in shown]
+            done = await to_thread.run_sync(self._act, claim, actor, waiting, chosen, comment)
         except AndonError as error:
-            keep = waiting if error.code == "records.reason_missing" else []
+            keep = waiting if error.code in ("records.reason_missing", "page.ack_link.changed") else []
             return self._answer(request, error=error, waiting=keep, name=name)
-        told = translate("page.ack_link.done", request.state.language, count=done, name=actor.name)
+        language, left = request.state.language, len(waiting) - len(chosen)
+        told = translate("page.ack_link.done", language, count=done, name=actor.name)
+        if left:
+            told += " " + translate("page.ack_link.left", language, count=left)
         return self._answer(request, told=told)
 
     def _claim(self, request: Request) -> Claim:
@@ -94,13 +100,17 @@ class AckPages:
             raise AccessError("people.link_forged")
         return [one for one in found[1] if one.state in WAITING and one.quiet in TOLD]
 
-    def _act(self, claim: Claim, actor: Actor, waiting: list[AlarmRecord], comment: str) -> int:
-        if not comment and any(one.priority == "critical" for one in waiting):
+    def _act(
+        self, claim: Claim, actor: Actor, waiting: list[AlarmRecord], chosen: list[AlarmRecord], comment: str
+    ) -> int:
+        if waiting and not chosen:
+            raise WebError("page.ack_link.changed")
+        if not comment and any(one.priority == "critical" for one in chosen):
             raise RecordsError("records.reason_missing")
         if not self.records.redeem_link(claim.nonce, claim.incident, actor):
             raise AccessError("people.link_spent")
         done = 0
-        for one in waiting:
+        for one in chosen:
             try:
                 self.records.acknowledge(one.key, actor, comment)
                 done += 1
@@ -114,10 +124,13 @@ class AckPages:
         waiting: list[AlarmRecord] | None = None,
     ) -> Response:  # fmt: skip
         language = request.state.language
-        shown = [self.wording.why(one, language) for one in (waiting or [])[:MOST_SHOWN]]
+        first = (waiting or [])[:MOST_SHOWN]
+        shown = [self.wording.why(one, language) for one in first]
         if waiting and not told:
             scope = waiting[0].asset
             told = translate("page.ack_link.waiting", language, count=len(waiting), scope=scope)
+            if len(waiting) > MOST_SHOWN:
+                told += " " + translate("page.ack_link.part", language, count=MOST_SHOWN)
         elif not told and error is None:
             told = translate("page.ack_link.nothing", language)
         texts = {
@@ -128,14 +141,24 @@ class AckPages:
         for key, text in texts.items():
             page = page.replace(f"{{{{{key}}}}}", html.escape(text))
         alarms = "".join(f"<p>{html.escape(one)}</p>" for one in shown)
-        page = page.replace("{{form}}", _form(language, name) if waiting else "").replace("{{alarms}}", alarms)
+        page = page.replace("{{form}}", _form(language, name, first) if waiting else "").replace("{{alarms}}", alarms)
         return Response(page, status_of(error) if error else 200, media_type="text/html; charset=utf-8")
 
 
-def _form(language: str, name: str) -> str:
+def _given(body: bytes) -> tuple[str, set[str]]:
+    """The comment and the keys of the alarms that the page had shown; a form that is none raises WebError."""
+    try:
+        form = parse_qs(body.decode("utf-8", "replace"), max_num_fields=MOST_FIELDS)
+    except ValueError:
+        raise WebError("page.ack_link.form") from None
+    return form.get("comment", [""])[0].strip()[:2000], set(form.get("shown", [""])[0].split())
+
+
+def _form(language: str, name: str, alarms: list[AlarmRecord]) -> str:
     texts = {key: html.escape(translate(f"page.ack_link.{key}", language)) for key in ("comment", "go")}
     who = html.escape(translate("page.ack_link.as", language, name=name))
     return (
+        f'<input type="hidden" name="shown" value="{html.escape(" ".join(one.key for one in alarms))}">'
         f'<p class="hint">{who}</p><label>{texts["comment"]}<input name="comment" maxlength="2000"></label>'
         f'<button class="primary">{texts["go"]}</button>'
     )

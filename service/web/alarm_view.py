@@ -14,6 +14,7 @@ from service.log_watch import RULES as LOG_RULES
 from service.web.room import PRIORITIES, Room, ms, said, seconds
 from sinks.influx.watch import RULES as INFLUX_RULES
 from sinks.kafka.watch import RULES as KAFKA_RULES
+from sinks.notify.way import NOBODY_RULE
 from sinks.notify.way import RULE as NOT_REACHED_RULE
 
 Json = dict[str, Any]
@@ -21,7 +22,7 @@ Json = dict[str, Any]
 FROM_LOG = {"raised", "cleared", "revised", "reopened", "merged", "voided"}  # steps timed by the plant
 OWN_RULES = {
     "erp-parked", "andon-silent", "andon-disk", "andon-dead-letters", *LOG_RULES, *INFLUX_RULES, *KAFKA_RULES,
-    NOT_REACHED_RULE,
+    NOT_REACHED_RULE, NOBODY_RULE,
 }  # fmt: skip
 BUILT_IN_RULES = OWN_RULES | {"andon-conflict"}  # rules that no plant.toml names; their texts are the catalogue's
 

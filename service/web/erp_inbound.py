@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from andon.config.erp import Erp
 from andon.erp_state import ErpState
+from andon.readings import NS_PER_MS
 from andon.records import SYSTEM_ERP
 from andon.records.erp_answers import Told
 from andon.secrets import read_secret
@@ -41,6 +42,7 @@ class State(BaseModel):
     closed: bool = False
     verdict: Literal["", "true", "false", "known"] = ""
     comment: str = Field("", max_length=5000)
+    changed_ms: int | None = Field(None, ge=0, le=2**53)
 
 
 @router.post(ENDPOINT)
@@ -59,7 +61,8 @@ async def take_state(request: Request) -> Response:
         raise WebError("page.webhook_refused") from None
     state = _state(signed)
     back = room.plant.config.erp.back if room.plant.config.erp else None
-    told = ErpState(state.status, state.closed, state.verdict, state.comment)
+    changed_ns = None if state.changed_ms is None else state.changed_ms * NS_PER_MS
+    told = ErpState(state.status, state.closed, state.verdict, state.comment, changed_ns)
     answer = await to_thread.run_sync(
         lambda: room.records.erp_answered(
             state.key, told if back is None else judged(told, back), SYSTEM_ERP,

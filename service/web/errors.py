@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from andon.errors import AccessError, AndonError
 from andon.i18n import LANGUAGES, translate
+from service.ack_links import PATH as SIGNED
 
 log = structlog.get_logger()
 
@@ -92,6 +93,7 @@ async def on_invalid(request: Request, error: Exception) -> Response:
 
 async def on_unexpected(request: Request, error: Exception) -> Response:
     """A fault of ours: logged, and told without details."""
-    log.error("web.failed", path=request.url.path, exc_info=error)
+    path = request.url.path  # that of a link is the right to use it, so the log does not get it
+    log.error("web.failed", path=SIGNED if path.startswith(SIGNED) else path, exc_info=error)
     message = translate("page.failed", getattr(request.state, "language", None))
     return json_response({"error": {"code": "page.failed", "message": message}}, 500)

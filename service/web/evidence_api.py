@@ -1,4 +1,7 @@
-"""Evidence of alarms over HTTP, below /api/v1. Looking needs the right to view; taking a copy is an audited export."""
+"""Evidence of alarms over HTTP, below /api/v1. Looking needs the right to view; taking a copy is an audited export.
+
+Looking gives no audit records, which have a right of their own, so what is looked at is no copy that verifies.
+"""
 
 from __future__ import annotations
 
@@ -25,12 +28,15 @@ router = APIRouter(prefix="/api/v1")
 
 @router.get("/alarms/{key}/evidence")
 def evidence(request: Request, key: str, reason: Reason = "", *, download: bool = False) -> Response:
-    """The evidence bundle, canonical JSON. download: as a file, which is an audited export."""
+    """The evidence without its audit records, canonical JSON. download: the whole bundle, an audited export."""
     require(session_of(request), "view")
     bundle = collecting.collect(room_of(request), key)
     headers = {"x-content-sha256": bundle.sha256}
     if download:
         headers |= _exported(request, bundle, "json", reason)
+    else:
+        shown = {name: section for name, section in bundle.sections.items() if name != "audit"}
+        bundle = Bundle(shown, bundle.manifest)
     return Response(bundle.data(), media_type="application/json", headers=headers)
 
 

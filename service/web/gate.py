@@ -122,7 +122,11 @@ class Gate:
             return
         origin = headers.get("origin")
         expected = f"{'https' if self.access.tls else 'http'}://{headers.get('host', '')}"
-        if origin != expected and origin not in self.access.origins and not (origin is None and headers.get("sec-fetch-site") in {None, "same-origin"}):
+        if (
+            origin != expected
+            and origin not in self.access.origins
+            and not (origin is None and headers.get("sec-fetch-site") in {None, "same-origin"})
+        ):
             raise AccessError("page.other_origin")
 
     async def _check_session(self, scope: Scope, headers: Headers, cookies: dict[str, str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -15,6 +14,7 @@ import httpx
 from andon.clock import Clock, SystemClock
 from andon.config.loopback import is_loopback
 from andon.errors import DeliveryError
+from sinks.erp.deadline import BoundedTransport, Deadline
 from sinks.erp.port import BrokenError, BusyError, RefusedError, UnavailableError
 from sinks.retry_after import retry_after_s
 
@@ -61,7 +61,7 @@ class Caller:
     """Calls below one base address over kept connections; cookies of the server are kept too.
 
     base       : https, or http on loopback. Raises DeliveryError otherwise.
-    timeout_s  : of each call as a whole.
+    timeout_s  : of each call as a whole, from the connection to the last byte of the answer.
     headers    : sent with every call. Their values do not turn up in messages.
     clock      : real time, for a Retry-After that is a date.
     max_answer : bytes of an answer that are read; a longer one is a BrokenError.
@@ -78,9 +78,11 @@ class Caller:
         self.timeout_s = timeout_s
         self._clock = clock or SystemClock()
         self._max_answer = max_answer
+        self._deadline = Deadline()
         self._client = httpx.Client(
-            timeout=timeout_s, follow_redirects=False, trust_env=False, headers=dict(headers or {})
-        )
+            transport=BoundedTransport(self._deadline), timeout=timeout_s, follow_redirects=False, trust_env=False,
+            headers=dict(headers or {}),
+        )  # fmt: skip
 
     def __enter__(self) -> Self:
         return self
@@ -102,12 +104,12 @@ class Caller:
 
         Raises UnavailableError when no whole answer came in time, BrokenError for one that is no HTTP or too long.
         """
-        deadline = time.monotonic() + self.timeout_s
+        self._deadline.begin(self.timeout_s)
         try:
             with self._client.stream(
                 method, self.base + path, content=content or None, headers=dict(headers or {}), params=params
             ) as answer:
-                read = self._read(answer, deadline)
+                read = self._read(answer)
                 wait_s = retry_after_s(answer.headers.get("retry-after"), self._clock.now_ns())
                 return Answer(answer.status_code, read, dict(answer.headers), wait_s)
         except httpx.TransportError as error:  # its text may hold the address: the kind of error is enough
@@ -115,13 +117,10 @@ class Caller:
         except httpx.HTTPError as error:  # an answer that is no HTTP, a broken encoding
             raise BrokenError(None, type(error).__name__) from error
 
-    def _read(self, answer: httpx.Response, deadline: float) -> bytes:
-        # httpx bounds each wait, not their sum: a receiver that drips a byte a second would hold the sender for ever.
+    def _read(self, answer: httpx.Response) -> bytes:
         content = b""
         for chunk in answer.iter_bytes():
             content += chunk
-            if time.monotonic() > deadline:
-                raise httpx.ReadTimeout("too slow")
             if len(content) > self._max_answer:
                 raise BrokenError(answer.status_code, f"the answer is longer than {self._max_answer} bytes")
         return content

@@ -17,6 +17,7 @@ from andon.errors import DeliveryError
 from andon.secrets import Secret, read_secret, redact
 
 RULE = "andon-not-reached"  # the alarm that somebody could not be told
+NOBODY_RULE = "andon-nobody-on-duty"  # the alarm that a route has nobody to call for an alarm that waits
 MOST_DETAIL = 300  # characters of a reason that are kept
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
 

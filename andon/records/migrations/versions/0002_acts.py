@@ -50,6 +50,7 @@ def _outbox() -> None:
         batch.add_column(sa.Column("erp_status", sa.String(), nullable=True))
         batch.add_column(sa.Column("erp_closed", sa.Boolean(), nullable=False, server_default=sa.false()))
         batch.add_column(sa.Column("erp_asked_ns", sa.BigInteger(), nullable=True))
+        batch.add_column(sa.Column("erp_changed_ns", sa.BigInteger(), nullable=True))
         batch.create_foreign_key("fk_outbox_alarm_key", "alarm", ["alarm_key"], ["key"])
     op.execute("UPDATE outbox SET alarm_key = order_key")
     with op.batch_alter_table("delivery") as batch:

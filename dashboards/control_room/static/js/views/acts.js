@@ -83,18 +83,25 @@ function askGoing(alarm) {
 }
 
 function askShelve(alarm) {
-  const critical = alarm.priority === "critical";
-  const second = critical ? [
-    { name: "user", label: t("act.second_user"), required: true, hint: t("act.second_hint") },
-    { name: "password", label: t("act.second_password"), kind: "password", required: true },
-  ] : [];
+  let two = alarm.priority === "critical"; // another alarm of the point may be: then the service asks for it
+  const second = [
+    { name: "user", label: t("act.second_user"), required: true, hint: t("act.second_hint"), when: () => two },
+    { name: "password", label: t("act.second_password"), kind: "password", required: true, when: () => two },
+  ];
   form({
     title: t("act.shelve"), text: `${about(alarm)}. ${t("act.shelve_text", { hours: MOST_HOURS })}`, go: t("act.shelve"),
     fields: [
       { name: "minutes", label: t("act.quiet_minutes"), kind: "number", value: "30", min: 1, max: MOST_HOURS * 60, step: 1, required: true },
       reason(), ...second,
     ],
-    run: ({ minutes, reason: why, user, password }) => send(alarm, "shelve", { for_s: Number(minutes) * 60, reason: why, ...(critical ? { second: { user, password } } : {}) }),
+    run: async ({ minutes, reason: why, user, password }) => {
+      try {
+        await send(alarm, "shelve", { for_s: Number(minutes) * 60, reason: why, ...(two ? { second: { user, password } } : {}) });
+      } catch (refusal) {
+        two ||= refusal.code === "records.second_person";
+        throw refusal;
+      }
+    },
   });
 }
 

@@ -2,7 +2,7 @@
 
 import { ask } from "../dialog.js";
 import { h } from "../dom.js";
-import { has, quantity, t } from "../i18n.js";
+import { duration, has, quantity, t } from "../i18n.js";
 import { assetLink, empty, link, time, waiting } from "../parts.js";
 import { can, invalidate, post, resource, state } from "../store.js";
 
@@ -55,7 +55,7 @@ function shown(name, content) {
   if (name === "priority") return t(`priority.${content.priority}`);
   if (name === "rule") return state.plant.byRule.get(content.rule)?.name ?? content.rule;
   if (name === "limit" || name === "peak") return quantity(content[name], content.unit);
-  if (name === "out_s") return quantity(content.out_s / 60, "min", 0);
+  if (name === "out_s") return duration(content.out_s);
   return String(content[name]);
 }
 
