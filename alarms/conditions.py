@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from alarms.anew import Told
 from alarms.changes import change_of
-from alarms.kernels import CHANGE, CHUNK, LANE, LONG_AGO, MOST, NONE, RAISED, SERIES, step_rows, step_tick
+from alarms.kernels import CHANGE, CHUNK, LANE, LONG_AGO, MOST, NONE, OPEN, RAISED, SERIES, step_rows, step_tick
 from alarms.late import Points, judged_kind
 from alarms.late_rows import LateRows
 from alarms.rules import compile_rules
@@ -67,6 +67,7 @@ class ConditionEngine:
                row that `step` was given. None: late rows change nothing.
     keep_s   : how late a row may be.
 
+    >>> from andon.readings import NS_PER_S
     >>> engine = ConditionEngine(lambda spec: [Rule(id="hot", on="*", above=8.0, delay_s=60.0)])
     >>> engine.bind(0, SeriesSpec("cold/room1", "air", "number", "Cel", -50, 50, 30, (), None, "", True))
     >>> times = np.array([0, 30, 60, 90]) * NS_PER_S
@@ -172,9 +173,9 @@ class ConditionEngine:
 
     def _judge_late(self, points: Points, offset: int) -> list[ConditionChange]:
         """The late rows whose turn it is."""
-        self._late.pass_tick(self._series[: self._series_used])
+        self._late.pass_tick(self._series[: self._series_used], len(self))
         changes: list[ConditionChange] = []
-        for series, first, last in self._late.due(points, self._specs):
+        for series, first, last in self._late.due(points, self._specs, self._open_ns):
             slot, spec = int(self._slots[series]), self._specs[series]
             if slot < 0:
                 continue
@@ -188,6 +189,15 @@ class ConditionEngine:
                     changes.append(self._told(kind, told, series, offset))
             self._due[slot // CHUNK] = LONG_AGO
         return changes
+
+    def _open_ns(self, series: int) -> int:
+        """How long the longest condition of a series is open, in the time of the series."""
+        slot = int(self._slots[series])
+        if slot < 0:
+            return 0
+        lanes = self._lanes[self._series[slot]["first"] :][: self._series[slot]["count"]]
+        starts = lanes["start"][lanes["phase"] == OPEN]
+        return int(self._series[slot]["newest"]) - int(starts.min()) if len(starts) else 0
 
     def snapshot(self) -> Snapshot:
         """The whole state, independent of this object and of the configuration it ran with."""
@@ -220,7 +230,7 @@ class ConditionEngine:
                     before[field] = np.where(before[field] >= 0, remap[before[field]], NONE)
             self._append(spec, record, carry_over(before, now, [rule.id for rule in self._rules]))
         ids = {at: (place, self._rules[place].id) for at, place in enumerate(places) if place != NONE}
-        self._late.restore(old, ids, self._slots)
+        self._late.restore(old, ids)
 
     def _append(self, spec: SeriesSpec, record: Any, lanes: NDArray[np.void]) -> None:
         """Add a series with its lanes; record: what was known of it, or None."""

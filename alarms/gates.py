@@ -27,6 +27,7 @@ MAINTENANCE = "maintenance"
 #: A maintenance that nobody ended stops silencing after so long; another `maintenance.started` prolongs it.
 LONGEST_MAINTENANCE_NS = 24 * 3600 * NS_PER_S
 REMEMBERED = 1_000  # conditions that ended silenced
+PAST_MAINTENANCES = 16  # of an asset: what is found late is judged by the maintenance that was then
 Identity = tuple[str, str, str, int]  # asset, tag, rule id, start_ns
 
 
@@ -58,6 +59,7 @@ class Gates:
         self._inside: dict[tuple[str, When], Inside] = {}
         self._changed: dict[str, int] = {}  # asset -> event time of the newest product, order or lot
         self._maintained: dict[str, int] = {}  # asset -> event time of the start
+        self._past: dict[str, tuple[tuple[int, int], ...]] = {}  # asset -> its last maintenances, [start, end)
         self._open: dict[Identity, ConditionChange] = {}
         self._ended: dict[Identity, str] = {}  # what silenced the last ones that ended, oldest first
 
@@ -78,10 +80,13 @@ class Gates:
     def event(self, event: Event) -> None:
         """Take one event in log order; those about anything else are left alone."""
         subject, _, verb = event.event.partition(".")
-        if subject == MAINTENANCE and verb == "started":
-            self._maintained[event.asset] = event.time_ns
-        elif subject == MAINTENANCE and verb == "ended":
-            self._maintained.pop(event.asset, None)
+        if subject == MAINTENANCE and verb in ("started", "ended"):
+            begun_ns = self._maintained.pop(event.asset, None)
+            if begun_ns is not None and begun_ns < event.time_ns:
+                ended = (begun_ns, min(event.time_ns, begun_ns + LONGEST_MAINTENANCE_NS))
+                self._past[event.asset] = (*self._past.get(event.asset, ()), ended)[-PAST_MAINTENANCES:]
+            if verb == "started":
+                self._maintained[event.asset] = event.time_ns
         elif subject in CHANGES and verb == "started":
             self._changed[event.asset] = max(event.time_ns, self._changed.get(event.asset, 0))
 
@@ -140,10 +145,10 @@ class Gates:
 
     def _take(self, change: ConditionChange) -> ConditionChange:
         """The change with what silences it, which is kept while the condition is open."""
-        if change.rule_id not in self._rules:
-            return change
         identity = (change.asset, change.tag, change.rule_id, change.start_ns)
         known = self._open.pop(identity, None)
+        if change.rule_id not in self._rules:  # perhaps one that was removed
+            return change
         if known is not None:
             by = known.suppressed_by
         elif change.kind == "raised":
@@ -152,7 +157,7 @@ class Gates:
             by = self._ended.get(identity, "")
         change = replace(change, suppressed_by=by) if by else change
         if change.cleared_ns is None and not change.voided:
-            self._open[identity] = replace(change, evidence={})
+            self._open[identity] = change  # its evidence is the rule's: the rows are cited after the gates
         elif by:
             self._end(identity, by)
         return change
@@ -168,7 +173,7 @@ class Gates:
         rule = self._rules.get(change.rule_id)
         if rule is None:
             return ""
-        if not rule.in_maintenance and self._maintains(change.asset, at_ns):
+        if not rule.in_maintenance and self._maintains(change.asset, at_ns, now=now):
             return "mode"
         hours = self._hours.get(rule.id)
         if hours is not None and not hours.hold(at_ns):
@@ -189,11 +194,15 @@ class Gates:
             return inside.counts
         return not inside.counts or at_ns - inside.since_ns < when.grace_s * NS_PER_S
 
-    def _maintains(self, asset: str, at_ns: int) -> bool:
-        if not self._maintained:
+    def _maintains(self, asset: str, at_ns: int, *, now: bool) -> bool:
+        """Whether the asset is in maintenance; at an event time also whether it was."""
+        if not self._maintained and (now or not self._past):
             return False
-        begun = (self._maintained.get(one) for one in _and_above(asset))
-        return any(at is not None and at <= at_ns < at + LONGEST_MAINTENANCE_NS for at in begun)
+        places = _and_above(asset)
+        begun = (self._maintained.get(one) for one in places)
+        if any(at is not None and at <= at_ns < at + LONGEST_MAINTENANCE_NS for at in begun):
+            return True
+        return not now and any(start <= at_ns < end for one in places for start, end in self._past.get(one, ()))
 
     def _just_changed(self, asset: str, at_ns: int, grace_ns: int) -> bool:
         begun = (self._changed.get(one) for one in _and_above(asset))
@@ -212,20 +221,23 @@ class Gates:
             tuple(sorted(self._maintained.items())),
             tuple(_plain(change) for change in self._open.values()),
             tuple((*identity, by) for identity, by in self._ended.items()),
+            tuple(sorted(self._past.items())),
         )
 
     def restore(self, snapshot: tuple[Any, ...]) -> None:
         """Take over a snapshot, before any series is bound; ValueError for another layout."""
-        layout, said, inside, changed, maintained, opened, ended = snapshot
+        layout, said, inside, changed, maintained, opened, ended, *past = snapshot
         if layout != LAYOUT:
             raise ValueError(f"state of gates of layout {layout}; this version reads layout {LAYOUT}")
         self._said = {(asset, tag): (time_ns, value) for asset, tag, time_ns, value in said}
         before = {(asset, When.model_validate_json(text)): Inside(*rest) for asset, text, *rest in inside}
         self._inside = {key: one for key, one in before.items() if key[1] in self._whens}
         self._changed, self._maintained = dict(changed), dict(maintained)
+        self._past = dict(past[0]) if past else {}
         self._ended = {(asset, tag, rule_id, start_ns): by for asset, tag, rule_id, start_ns, by in ended}
         for values in opened:
-            change = ConditionChange(**dict(values))
+            named = dict(values)  # without evidence in snapshots of earlier versions
+            change = ConditionChange(**(named | {"evidence": dict(named.get("evidence", ()))}))
             self._open[change.asset, change.tag, change.rule_id, change.start_ns] = change
 
 
@@ -247,4 +259,5 @@ def _and_above(asset: str) -> list[str]:
 
 
 def _plain(change: ConditionChange) -> tuple[tuple[str, Any], ...]:
-    return tuple((one.name, getattr(change, one.name)) for one in fields(change) if one.name != "evidence")
+    named = {one.name: getattr(change, one.name) for one in fields(change)}
+    return tuple((named | {"evidence": tuple(change.evidence.items())}).items())

@@ -40,6 +40,7 @@ class Stretch:
     near_ns: int
     newest: int
     until: int  # how long the newest value is held by what the ticks say
+    oldest: int  # what goes on since before is left alone
 
 
 class _Rows(NamedTuple):
@@ -67,6 +68,8 @@ def judge_lane(
     if not places or stretch.last <= floor:
         return []
     begin = max(_begin(points, stretch, alive, table[places]), floor + 1)
+    if begin < stretch.oldest and any(one.begun == begin for one in alive):
+        return []
     stretch = replace(stretch, until=max(stretch.until, _granted(lane, table)))
     found = _look(points, stretch, begin, places, int(lane["next"]), alive, table)
     if found is None:

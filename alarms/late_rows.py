@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,11 @@ from alarms.snapshots import Late, State
 from alarms.spans import Spans
 from alarms.told import ToldTable
 from andon.plant import SeriesSpec
-from andon.readings import I32, NS_PER_S
+from andon.readings import NS_PER_S
 
 GAP_INTERVALS = 3  # a step of a series longer than this many of its intervals (`every_s`) is a gap
 FORGET_TICKS = 3600
+PATIENCE_NS = 600 * NS_PER_S  # of an open condition, for each tick that late rows of its series wait at least
 
 
 class LateRows:
@@ -44,28 +45,35 @@ class LateRows:
         self._told.touch(series, rule_id)
         return told
 
-    def pass_tick(self, series: NDArray[np.void]) -> None:
-        """One more tick. series: the engine's SERIES records."""
+    def pass_tick(self, series: NDArray[np.void], count: int) -> None:
+        """One more tick. series: the engine's SERIES records, of those of `count` series that have rules."""
         self._ticks += 1
         if self._ticks % FORGET_TICKS == 0 and len(series):
-            newest = np.zeros(int(series["id"].max()) + 1, np.int64)
+            newest = np.full(count, series["newest"].max())  # where no rule is left, the shard's time
             newest[series["id"]] = series["newest"]
             self._told.forget_before(newest, self._keep_ns)
 
-    def due(self, points: Points, specs: Sequence[SeriesSpec]) -> list[tuple[int, int, int]]:
-        """(series, first, last) of the stretches whose turn it is."""
+    def due(
+        self, points: Points, specs: Sequence[SeriesSpec], open_ns: Callable[[int], int]
+    ) -> list[tuple[int, int, int]]:
+        """(series, first, last) of the stretches whose turn it is.
+
+        open_ns: how long the longest condition of a series is open. All its rows are read for a judgement, so that is
+        made the less often the longer it gets.
+        """
         if not self._spans:
             return []
         return self._spans.due(
-            self._ticks, lambda series, last: len(points(series, last + 1, last + 1 + _near_ns(specs[series]))) > 0
+            self._ticks,
+            lambda series, last: len(points(series, last + 1, last + 1 + _near_ns(specs[series]))) > 0,
+            lambda series: open_ns(series) // PATIENCE_NS,
         )
 
-    @staticmethod
-    def stretch(series: int, first: int, last: int, spec: SeriesSpec, record: Any, passed_ns: int) -> Stretch:
+    def stretch(self, series: int, first: int, last: int, spec: SeriesSpec, record: Any, passed_ns: int) -> Stretch:
         """What is to be judged; record: the series' SERIES record, passed_ns: the ticks' time."""
         newest = int(record["newest"])
         until = newest + max(0, passed_ns - int(record["received"]))
-        return Stretch(series, first, min(last, newest), _near_ns(spec), newest, until)
+        return Stretch(series, first, min(last, newest), _near_ns(spec), newest, until, newest - self._keep_ns)
 
     def judge(
         self, points: Points, stretch: Stretch, lane: Any, rule_id: str, table: NDArray[np.void]
@@ -77,13 +85,9 @@ class LateRows:
         """Plain values."""
         return (*self._told.snapshot(), self._spans.snapshot(), self._ticks)
 
-    def restore(self, state: State, rules: Mapping[int, tuple[int, str]], slots: I32) -> None:
-        """Take over what a snapshot says; rules: of a rule's number there, its number now and its id.
-
-        slots int32[series]: -1 where no rule is left: what was told there is forgotten.
-        """
+    def restore(self, state: State, rules: Mapping[int, tuple[int, str]]) -> None:
+        """Take over what a snapshot says; rules: of a rule's number there, its number now and its id."""
         self._told.restore(state.told, state.floors, rules)
-        self._told.forget_series(lambda series: bool(slots[series] < 0))
         self._spans.restore(state.spans)
         self._ticks = state.ticks
 

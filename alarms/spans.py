@@ -59,16 +59,20 @@ class Spans:
             )  # fmt: skip
             gaps = [after.first - before.last for before, after in pairwise(mine)]
 
-    def due(self, ticks: int, goes_on: Callable[[int, int], bool]) -> list[tuple[int, int, int]]:
+    def due(
+        self, ticks: int, goes_on: Callable[[int, int], bool], patience: Callable[[int], int] = lambda _series: 0
+    ) -> list[tuple[int, int, int]]:
         """(series, first, last) of those whose turn it is now; they are forgotten here. Those that wait longest first.
 
-        goes_on: whether the series has a row soon after a time, so that nothing is missing behind it.
+        goes_on: whether the series has a row soon after a time, so that nothing is missing behind it. patience: ticks
+        that a stretch of the series waits at least, OLDEST_OPEN_TICKS at most.
         """
         ready = [
             (span.since, series, span.first, span.last)
             for series, mine in self._of.items()
             for span in mine
-            if _ready(span, ticks, lambda last, series=series: goes_on(series, last))  # type: ignore[misc] # bound now
+            if ticks - span.since >= min(patience(series), OLDEST_OPEN_TICKS)
+            and _ready(span, ticks, lambda last, series=series: goes_on(series, last))  # type: ignore[misc] # bound now
         ]
         taken = sorted(ready)[:MOST_A_TICK]
         for _, series, first, _ in taken:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,11 +63,6 @@ class ToldTable:
             gone = [one for one in self._of[key] if one.cleared is not None and one.cleared < before]
             if gone:
                 self._forget(key, gone)
-
-    def forget_series(self, gone: Callable[[int], bool]) -> None:
-        """Drop all of some series; rows before the end of what was dropped are not judged anew."""
-        for key in [key for key in self._of if gone(key[0])]:
-            self._forget(key, self._of[key])
 
     def _forget(self, key: Key, gone: Sequence[Told]) -> None:
         ends = [one.begun if one.cleared is None else one.cleared for one in gone]

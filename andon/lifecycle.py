@@ -1,7 +1,8 @@
 """The life of an alarm after ISA-18.2 / IEC 62682, as a pure state machine.
 
 States A to F follow the condition and the operator; shelved (by the operator, for a time), suppressed (by design)
-and out of service are left to whatever the live condition then asks for. What is not in the table is refused.
+and out of service are left to whatever the live condition then asks for; one whose condition ends meanwhile is over,
+unless it is shelved and latching. What is not in the table is refused.
 
 It lies in the core because the records and the rules both need it; rooms import it as `alarms.lifecycle`.
 """
@@ -75,6 +76,7 @@ _MOVES: dict[tuple[State, Move], State] = {
     (_F, Move.RAISE): _B,
 }
 _LATCHED = {_B: _E, _C: _F}
+ENDED = frozenset({_D, _E, _F})  # over, but somebody still has to acknowledge or reset it: nothing there to quieten
 _ASIDE = {Move.SHELVE: State.SHELVED, Move.SUPPRESS: State.SUPPRESSED, Move.REMOVE: State.OUT_OF_SERVICE}
 _BACK = {
     (State.SHELVED, Move.UNSHELVE),
@@ -87,7 +89,7 @@ def step(state: State, move: Move, *, active: bool = False, latching: bool = Fal
     """The state after a move, or a refusal.
 
     active   : whether the condition is true now; decides where shelved, suppressed and out of service lead.
-    latching : the rule's alarms stay until reset, though the condition has ended.
+    latching : the rule's alarms stay until reset, though the condition has ended, on the shelf too.
 
     >>> step(State.NORMAL, Move.RAISE)
     Moved(state=<State.UNACKNOWLEDGED: 'unacknowledged'>)
@@ -95,12 +97,15 @@ def step(state: State, move: Move, *, active: bool = False, latching: bool = Fal
     Refused(state=<State.NORMAL: 'normal'>, move=<Move.ACKNOWLEDGE: 'ack'>)
     """
     if state in _ASIDE.values():
+        held = latching and state is State.SHELVED
         if (state, move) in _BACK:
-            return Moved(State.UNACKNOWLEDGED if active else State.NORMAL)
+            return Moved(_B if active else _E if held else _A)
         # The condition goes on living while its alarm is set aside.
-        return Moved(state) if move in (Move.RAISE, Move.CLEAR) else Refused(state, move)
+        if move is Move.CLEAR:
+            return Moved(state if held else _A)
+        return Moved(state) if move is Move.RAISE else Refused(state, move)
     if move in _ASIDE:
-        return Moved(_ASIDE[move])
+        return Refused(state, move) if move is Move.SHELVE and state in ENDED else Moved(_ASIDE[move])
     if latching and move is Move.CLEAR and state in _LATCHED:
         return Moved(_LATCHED[state])
     after = _MOVES.get((state, move))

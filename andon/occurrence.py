@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from andon.lifecycle import Move, Refused, State, step
+from andon.lifecycle import ENDED, Move, Refused, State, step
 
 ASIDE = (State.SHELVED, State.OUT_OF_SERVICE)  # by people; `State.SUPPRESSED` is by design
+_OF_POINTS = frozenset({Move.SHELVE, Move.UNSHELVE, Move.REMOVE, Move.RESTORE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +43,8 @@ def fact(one: Occurrence, move: Move) -> Occurrence:
     if move is Move.RAISE:
         return _settled(replace(one, active=True, state=step(one.state, move).state))
     if move is Move.CLEAR:
-        # The design silences a condition; when that has ended there is nothing left to let out.
-        over = one.state is State.SUPPRESSED
-        state = State.NORMAL if over else step(one.state, move, latching=one.latching).state
+        # The design silences a condition; when that has ended there is nothing left to let out or to reset.
+        state = step(one.state, move, latching=one.latching and not one.suppressed).state
         return replace(one, active=False, suppressed=False, state=state)
     if move is Move.SUPPRESS:
         if not one.active:
@@ -61,9 +61,10 @@ def act(one: Occurrence, move: Move) -> Occurrence | Refused:
     """The occurrence after what a person or the time does, or a refusal: what the table does not list.
 
     Setting aside and letting in are judged by the point: one that is shelved cannot be shelved again, whichever of
-    its occurrences is named. An occurrence that is over stays over.
+    its occurrences is named. An occurrence that is over stays over; shelving it is refused while somebody still has to
+    acknowledge or reset it, which is possible whatever becomes of its point.
     """
-    result = step(one.aside or one.state, move, active=one.active)
+    result = step(one.aside or one.state if move in _OF_POINTS else one.state, move, active=one.active)
     if isinstance(result, Refused):
         return result
     if move in (Move.SHELVE, Move.REMOVE):
@@ -74,16 +75,20 @@ def act(one: Occurrence, move: Move) -> Occurrence | Refused:
 
 
 def set_aside(one: Occurrence, aside: State) -> Occurrence:
-    """An occurrence of a point that people set aside: an open one goes with it, one silenced by design stays so."""
-    stays = one.state in (State.NORMAL, State.SUPPRESSED)
+    """An occurrence of a point that people set aside: one that is true goes with it, silenced by design it stays so."""
+    stays = one.state in (State.NORMAL, State.SUPPRESSED, *ENDED)
     return replace(one, aside=aside, state=one.state if stays else aside)
 
 
 def let_in(one: Occurrence) -> Occurrence:
-    """An occurrence of a point that people let in again: to A or B by its live condition, or to H by design."""
+    """An occurrence of a point that people let in again: to A or B by its live condition, or to H by design.
+
+    One that latched on the shelf goes to E: nobody has reset it.
+    """
     if one.state not in ASIDE:
         return replace(one, aside=None)
-    state = State.UNACKNOWLEDGED if one.active else State.NORMAL
+    move = Move.UNSHELVE if one.state is State.SHELVED else Move.RESTORE
+    state = step(one.state, move, active=one.active, latching=one.latching).state
     return _settled(replace(one, aside=None, state=state))
 
 

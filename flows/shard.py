@@ -45,7 +45,7 @@ from flows.logclock import LogClock
 from flows.retention import JournalRetention
 from flows.revisions import Corrections
 from flows.rule_stages import RuleStages, rules_on
-from flows.shard_step import Collected, Judged, ends_of, in_log_order
+from flows.shard_step import Collected, Judged, cited_ns, ends_of, in_log_order
 from flows.spans import DeclaredSpans
 from flows.state import Root, StateFiles
 from flows.touched import Touched
@@ -289,10 +289,10 @@ class ShardEngine:
     def _with_evidence(self, change: ConditionChange) -> ConditionChange:
         """What the record of this change cites: rows of the journal by hash, and what the asset was making."""
         series = self.dictionary.id_of(change.asset, change.tag)
-        until_ns = change.confirmed_ns if change.cleared_ns is None else change.cleared_ns
+        start_ns, until_ns = cited_ns(change)
         evidence = {
             **change.evidence,
-            "journal": self.journal.evidence(series, change.start_ns - EVIDENCE_BEFORE_NS, until_ns + 1, change.offset),
+            "journal": self.journal.evidence(series, start_ns - EVIDENCE_BEFORE_NS, until_ns + 1, change.offset),
             "context": self._context.of(change.asset),
         }
         return replace(change, evidence=evidence)

@@ -63,3 +63,13 @@ def ends_of(messages: Sequence[Message]) -> tuple[int, int]:
     if isinstance(messages, Messages):
         return int(messages.offset[0]), int(messages.offset[-1])
     return messages[0].offset, messages[-1].offset
+
+
+def cited_ns(change: ConditionChange) -> tuple[int, int]:
+    """First and last event time that a change is about; of a revised one also those that it was told of first."""
+    if change.kind != "revised" and change.begun_ns is None:
+        return change.start_ns, change.confirmed_ns if change.cleared_ns is None else change.cleared_ns
+    begun_ns = change.start_ns if change.begun_ns is None else change.begun_ns
+    told_ns = change.start_ns + change.confirmed_ns - begun_ns  # when it was confirmed as it was told first
+    ends = [change.confirmed_ns, told_ns, *([] if change.cleared_ns is None else [change.cleared_ns])]
+    return min(change.start_ns, begun_ns), max(ends)

@@ -28,8 +28,9 @@ AT_ONCE = 20
 def judged(state: ErpState, back: ErpBack) -> ErpState:
     """The state with what [erp.back] says of the ERP's words.
 
-    >>> judged(ErpState("Abgeschlossen", False), ErpBack(closed=("Abgeschlossen",), verdicts={"Abgeschlossen": "true"}))
-    ErpState(status='Abgeschlossen', closed=True, verdict='true', comment='')
+    >>> done = judged(ErpState("fertig", False), ErpBack(closed=("fertig",), verdicts={"fertig": "true"}))
+    >>> done.closed, done.verdict
+    (True, 'true')
     """
     verdict = back.verdicts.get(state.status, state.verdict)
     return replace(state, closed=state.closed or state.status in back.closed, verdict=verdict)

@@ -146,9 +146,14 @@ def _readings(rows: NDArray[Any]) -> Readings:
 
 
 def _standing(told: Sequence[ConditionChange]) -> list[ConditionChange]:
-    """The last word on each alarm, without those that are void or silenced by design."""
-    last = {(one.asset, one.tag, one.rule_id, one.start_ns): one for one in told}
-    return [one for one in last.values() if not one.voided and not one.suppressed_by]
+    """The last word on each alarm, without those that are void or were silenced by design all the time."""
+    last = {_identity(one): one for one in told}
+    heard = {_identity(one) for one in told if not one.suppressed_by}
+    return [one for identity, one in last.items() if identity in heard and not one.voided]
+
+
+def _identity(one: ConditionChange) -> tuple[str, str, str, int]:
+    return one.asset, one.tag, one.rule_id, one.start_ns
 
 
 def _begun(one: ConditionChange) -> int:

@@ -27,7 +27,7 @@ class NaiveAlarm:
             return "normal"
         if self.hushed and not self.point_came_first(point):
             return "suppressed"
-        if point.aside:
+        if self.point_came_first(point):
             return point.aside
         if self.true_now:
             return "acknowledged" if self.seen else "unacknowledged"
@@ -35,7 +35,7 @@ class NaiveAlarm:
             return "latched_acknowledged" if self.seen else "latched_unacknowledged"
         return "returned_unacknowledged"
 
-    came_first: bool = False  # people had set the point aside before the design hushed this alarm
+    came_first: bool = False  # set aside with its point, before the design hushed it if it did
 
     def point_came_first(self, point: NaivePoint) -> bool:
         return bool(point.aside) and self.came_first
@@ -78,13 +78,10 @@ class NaivePoint:
             self.up(alarm)
 
     def cleared(self, alarm: NaiveAlarm) -> None:
-        was = alarm.shown(self)
+        was, silent = alarm.shown(self), alarm.hushed
         alarm.true_now = alarm.hushed = False
-        if was == "suppressed":
-            alarm.open = False
-        elif was in ("unacknowledged", "acknowledged"):
-            alarm.held = alarm.latching
-            alarm.open = alarm.held or not alarm.seen
+        alarm.held = alarm.latching and not silent and was != "out_of_service"
+        alarm.open = alarm.held or was == "unacknowledged"
 
     def hush(self, alarm: NaiveAlarm) -> None:
         alarm.came_first = bool(self.aside) and alarm.shown(self) == self.aside
@@ -97,31 +94,31 @@ class NaivePoint:
     # what people and the time do: True when it was possible
 
     def acknowledge(self, alarm: NaiveAlarm) -> bool:
-        if self.aside or alarm.hushed or not alarm.open or alarm.seen:
+        if not alarm.shown(self).endswith("unacknowledged"):
             return False
         alarm.seen = True
         alarm.open = alarm.true_now or alarm.held
         return True
 
     def reset(self, alarm: NaiveAlarm) -> bool:
-        if self.aside or not alarm.held:
+        if not alarm.shown(self).startswith("latched"):
             return False
         alarm.held = False
         alarm.open = not alarm.seen
         return True
 
     def announce_again(self, alarm: NaiveAlarm) -> bool:
-        if self.aside or alarm.shown(self) != "acknowledged":
+        if alarm.shown(self) != "acknowledged":
             return False
         self.up(alarm)
         return True
 
     def set_aside(self, alarm: NaiveAlarm, how: str) -> bool:
-        if self.aside or alarm.hushed:
+        if self.aside or alarm.hushed or (how == "shelved" and alarm.open and not alarm.true_now):
             return False
         self.aside = how
         for one in self.alarms:
-            one.came_first = not one.hushed
+            one.came_first = one.true_now and not one.hushed  # what is over waits for an answer as before
         return True
 
     def let_in(self, how: str) -> bool:
@@ -130,9 +127,9 @@ class NaivePoint:
         shown = [(one, one.shown(self)) for one in self.alarms]
         self.aside = ""
         for one, was in shown:
+            one.came_first = False
             if was == how:
-                one.seen = one.held = False
-                one.open = one.true_now
+                one.seen = False
                 if one.true_now:
                     self.up(one)
         return True

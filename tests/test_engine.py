@@ -131,6 +131,24 @@ def test_an_excursion_raises_one_condition_with_evidence():
     assert len(warm[0]["evidence"]["journal"]["sha256"]) == 64
 
 
+def test_an_alarm_whose_start_moved_far_back_cites_the_rows_from_there_on():
+    """From before where the crossing is now to where it was confirmed first."""
+
+    def warm_at(*seconds):
+        return [body(START_NS + second * S, "cold/room", "air", 9.5) for second in seconds]
+
+    live = [body(START_NS, "cold/room", "air", 4.0), *warm_at(*range(2000, 2022, 2))]
+    now = START_NS + 2022 * S
+    rows = [(now, raw) for raw in (*live, *warm_at(*range(1000, 2000, 10)))]
+    seen = run([*rows, *((now + at * S, tick(now + at * S)) for at in range(80))], 13)
+    raised, revised = (one for one in seen.conditions if one["rule_id"] == "warm")
+    assert (raised["kind"], raised["start_ns"]) == ("raised", START_NS + 2000 * S)
+    assert (revised["kind"], revised["begun_ns"]) == ("revised", START_NS + 1000 * S)
+    cited = revised["evidence"]["journal"]
+    assert (cited["start_ns"], cited["end_ns"]) == (START_NS + 400 * S, START_NS + 2010 * S + 1)
+    assert cited["rows"] == 100 + 6
+
+
 def test_a_silent_sensor_is_told_by_ticks_alone():
     rows = [(START_NS, body(START_NS, "util/pump", "vibration", 1.0))]
     rows += [(START_NS + s * S, tick(START_NS + s * S)) for s in range(1, 100)]

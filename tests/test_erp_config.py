@@ -71,6 +71,10 @@ BAD = {
         'kind = "odoo"\n[erp.map.quality_event]\ntitle = "{asset}: {why_em}"', "erp.map.quality_event.title",
         "unknown_name", "why_en",
     ),
+    "sap-place-of-a-report": (
+        SAP + 'user = "A"\n[erp.models]\noee_shift = "API_X/A_Shift"', "erp.models.oee_shift", "unknown_name_of",
+        "quality_event",
+    ),
     "no-template": (
         'kind = "odoo"\n[erp.map.oee_shift]\ntitle = "{a.b}"', "erp.map.oee_shift.title", "erp_template", "{asset}",
     ),

@@ -28,7 +28,7 @@ BEGAN = 1000
 ORDER = OutboxRecord(
     order_key="k1", kind="quality_event", asset="line/m0", revision=2, delivered_revision=2, state="delivered",
     attempts=1, failures=0, next_at_ns=0, external_id="7", external_number="QE-7", last_error=None, created_ns=100,
-    delivered_ns=200, change_seq=1,
+    delivered_ns=200, change_seq=1, alarm_key="k1", erp_status=None, erp_closed=False,
 )  # fmt: skip
 RECORD = ExternalRecord("7", "QE-7", 2, "k1", "quality_event")
 NEVER_SENT = replace(
@@ -54,6 +54,11 @@ CASES = {
     "parked-and-there": (replace(NEVER_SENT, state="parked"), [RECORD], [("changed", "parked")]),
     "parked-and-not-there": (replace(NEVER_SENT, state="parked"), [], []),
     "doubled": (ORDER, [RECORD, replace(RECORD, id="8", revision=1)], [("doubled", "twice")]),
+    "listed-twice": (ORDER, [replace(RECORD, revision=1), RECORD], []),
+    "begun-on-one-page-and-whole-on-a-later-one": (
+        NEVER_SENT, [replace(RECORD, id="inspection,9", revision=0), RECORD], [],
+    ),
+    "begun-and-not-whole": (replace(NEVER_SENT, attempts=1), [replace(RECORD, revision=0)], []),
     "unknown-key": (ORDER, [RECORD, replace(RECORD, key="k9")], [("extra", "unknown")]),
     "not-of-andon": (ORDER, [RECORD, ExternalRecord("9", "QE-9")], []),
 }  # fmt: skip
@@ -73,6 +78,13 @@ def test_orders_that_name_one_record_are_doubles_on_this_side():
     other_kind = replace(second, kind="maintenance_order")
     found = differences([other_kind, ORDER], [RECORD], since_ns=0, began_ns=BEGAN)
     assert [one.why for one in found] == ["gone"], "numbers of two kinds may be the same"
+
+
+def test_an_id_that_a_restored_erp_gave_again_belongs_to_the_key_it_carries():
+    second = replace(ORDER, order_key="k2", created_ns=101)
+    found = differences([ORDER, second], [replace(RECORD, key="k2")], since_ns=0, began_ns=BEGAN)
+    assert [(one.key, one.kind, one.why) for one in found] == [("k1", "missing", "gone")]
+    assert differences([ORDER, second], [], since_ns=200, began_ns=BEGAN) == [], "the record was not asked for"
 
 
 @given(st.lists(st.integers(0, 5), max_size=12), st.sets(st.integers(0, 5)))

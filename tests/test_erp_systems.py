@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -24,7 +24,7 @@ from tests.erp_stubs.odoo import OdooStub
 from tests.erp_stubs.sap import SapStub
 from tests.erp_stubs.serving import serving
 from tests.erp_stubs.worlds import TOKEN, WORLDS, erp_of
-from tests.test_erp_contract import connected, order  # noqa: F401 - a fixture
+from tests.test_erp_contract import connected, order, revised  # noqa: F401 - a fixture
 from tests.tree import ROOT
 
 ERRORS = [(system, name) for system in SYSTEMS for name in read_system(system)["errors"]]
@@ -166,6 +166,26 @@ def test_sap_reads_again_what_somebody_changed(tmp_path, order):  # noqa: F811 -
         with pytest.raises(port.BrokenError):
             sap.update(*order(1), made)
         assert sap.update(*order(1), made).id == made.id
+
+
+@pytest.mark.parametrize("system", ["odoo", "erpnext"])
+def test_what_was_held_up_does_not_overwrite_a_newer_revision(tmp_path, order, system):  # noqa: F811 - the fixture
+    with WORLDS[system](tmp_path) as world, connected(world) as erp:
+        told = order(1)
+        found = erp.open(*told)
+        erp.update(*revised(told), found)
+        assert erp.update(*told, found).revision == 2
+        with suppress(SendError):  # a unique key refuses it, which is as good
+            erp.open(*told)
+        assert [one["revision"] for one in world.stored(told[1])] == [2]
+
+
+def test_sap_makes_one_record_though_a_revision_was_decided_meanwhile(tmp_path, order):  # noqa: F811 - the fixture
+    with WORLDS["sap"](tmp_path) as world, connected(world) as erp:
+        told = order(1)
+        erp.open(*told)
+        assert erp.open(*revised(told)).revision == 2, "its first answer was lost, and no look-up saw it yet"
+        assert [one["revision"] for one in world.stored(told[1])] == [2]
 
 
 def test_a_reference_of_other_people_is_no_key_of_ours():

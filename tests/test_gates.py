@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alarms.gates import LONGEST_MAINTENANCE_NS, Gates
+from alarms.gates import LONGEST_MAINTENANCE_NS, PAST_MAINTENANCES, Gates
 from andon.conditions import ConditionChange
 from andon.config.models import Rule
 from andon.config.rules import DAYS, Schedule, When
@@ -186,6 +186,58 @@ def test_maintenance_silences_all_but_the_rules_that_say_otherwise():
     assert short(gates.tick(NOON + 6 * S, 1, [])) == [("unsuppressed", "")]
 
 
+@pytest.mark.parametrize("end", ["maintenance.ended", "maintenance.started"])
+def test_what_is_told_after_a_maintenance_counts_as_it_was_then(end):
+    gates = gates_of(rule())
+    gates.event(event("maintenance.started", NOON))
+    gates.event(event(end, NOON + 60 * S))
+    gates.event(event("maintenance.ended", NOON + 70 * S))
+    gates = restarted(gates, rule())
+    told = step(gates, changes=[change(NOON - S), change(NOON), change(NOON + 59 * S), change(NOON + 70 * S)])
+    assert [one.suppressed_by for one in told] == ["", "mode", "mode", ""]
+    over = step(gates, changes=[change(NOON, "cleared")])
+    assert short(over) == [("cleared", "mode")]
+    assert short(gates.tick(NOON + 80 * S, 1, [])) == [("unsuppressed", "")]  # the other one is still true
+
+
+def test_only_the_last_maintenances_are_known():
+    gates = gates_of(rule())
+    for number in range(PAST_MAINTENANCES + 1):
+        gates.event(event("maintenance.started", NOON + 10 * number * S))
+        gates.event(event("maintenance.ended", NOON + (10 * number + 5) * S))
+    told = step(gates, changes=[change(NOON + S), change(NOON + 11 * S)])
+    assert [one.suppressed_by for one in told] == ["", "mode"]
+
+
+def test_what_is_let_out_still_says_why():
+    gates = gates_of(rule())
+    gates.event(event("maintenance.started", NOON))
+    step(gates, changes=[change(NOON + S, evidence={"reference": "line1/filler/target"})])
+    gates.event(event("maintenance.ended", NOON + 5 * S))
+    (let_out,) = restarted(gates, rule()).tick(NOON + 6 * S, 1, [])
+    assert (let_out.kind, let_out.evidence) == ("unsuppressed", {"reference": "line1/filler/target"})
+
+
+def test_a_snapshot_without_past_maintenances_and_evidence_is_read():
+    gates = gates_of(rule())
+    gates.event(event("maintenance.started", NOON))
+    step(gates, changes=[change(NOON + S)])
+    *before, opened, ended, _ = gates.snapshot()
+    bare = tuple(tuple(pair for pair in one if pair[0] != "evidence") for one in opened)
+    older = gates_of(rule())
+    older.restore((*before, bare, ended))
+    older.event(event("maintenance.ended", NOON + 5 * S))
+    assert short(older.tick(NOON + 6 * S, 1, [])) == [("unsuppressed", "")]
+
+
+def test_the_condition_of_a_rule_that_was_removed_is_forgotten():
+    gates = gates_of(rule())
+    step(gates, changes=[change(NOON)])
+    gates = restarted(gates)
+    step(gates, changes=[change(NOON, "cleared")])
+    assert gates.snapshot() == Gates((), ZONE).snapshot()
+
+
 def test_a_maintenance_that_nobody_ends_ends():
     gates = gates_of(rule())
     gates.event(event("maintenance.started", NOON))
@@ -263,7 +315,13 @@ class Twin:
         rule = next((one_rule for one_rule in RULES if one_rule.id == one.rule_id), None)
         events = [known for known in self.events if known.time_ns <= at]
         mode = [known for known in self.events if known.event.startswith("maintenance")]
-        if not rule.in_maintenance and mode and mode[-1].event.endswith("started") and mode[-1].time_ns <= at:
+        begun, past = None, []
+        for known in mode:
+            if begun is not None and begun < known.time_ns:
+                past.append((begun, known.time_ns))
+            begun = known.time_ns if known.event.endswith("started") else None
+        was = not now and any(start <= at < end for start, end in past[-PAST_MAINTENANCES:])
+        if not rule.in_maintenance and (was or (begun is not None and begun <= at)):
             return "mode"
         if rule.schedule is not None:
             clock = datetime.fromtimestamp(at // S, ZoneInfo(ZONE))

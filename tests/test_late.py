@@ -206,36 +206,38 @@ def test_an_excursion_whose_rule_is_edited_stays_one_record_under_its_version():
     assert {one.rule_version for one in changes} == {rule_version(HOT)}
 
 
-@pytest.mark.parametrize("back", [False, True])
-def test_a_rule_that_is_removed_from_the_newest_series_leaves_nothing_behind(back):
-    """Its told conditions were looked up by time for ever, and the place of their series was not there."""
-    specs = renamed(SPECS, 3)
-    log = [
-        Row(2, START_NS + at * NS_PER_S, value, float("nan"), 0, START_NS + at * NS_PER_S)
-        for at, value in ((0, 5.0), (30, 9.0), (60, 5.0))
-    ]  # fmt: skip
-    journal = MemoryJournal()
-    journal.append(log)
-    engine = ConditionEngine(lambda _: [HOT], journal.points)
+def test_a_rule_that_is_removed_from_the_newest_series_leaves_nothing_behind():
+    """What it told is remembered as long as late rows may come, should the rule return, and no longer."""
+    specs, journal = renamed(SPECS, 3), MemoryJournal()
+
+    def rows(series, *pairs):
+        return [Row(series, START_NS + at * NS_PER_S, x, float("nan"), 0, START_NS + at * NS_PER_S) for at, x in pairs]
+
+    def step(engine, log):
+        journal.append(log)
+        return engine.step(*batch(log, 0))
+
+    def under(rules_of, state=None):
+        engine = ConditionEngine(rules_of, journal.points, keep_s=100.0)
+        if state is not None:
+            engine.restore(state, specs)
+        return engine
+
+    engine = under(lambda _: [HOT])
     for place, spec in enumerate(specs):
         engine.bind(place, spec)
-    assert len(engine.step(*batch(log, 0))) == 2
-    state = engine.snapshot()
-    engine = ConditionEngine(lambda spec: [HOT] if spec == specs[0] else [], journal.points)
-    engine.restore(state, specs)
-    assert [engine.tick(START_NS + at * NS_PER_S, at) for at in range(100, 100 + FORGET_TICKS)] == [[]] * FORGET_TICKS
-    told, floors, *_ = engine.snapshot()[-1]
-    assert (told, floors) == (b"", ((2, "hot", START_NS + 60 * NS_PER_S),))
-    if back:  # and what was told once is not found a second time
-        state = engine.snapshot()
-        engine = ConditionEngine(lambda _: [HOT], journal.points)
-        engine.restore(state, specs)
-        more = [log[2]._replace(time=START_NS + at * NS_PER_S) for at in (5000, 50)]
-        journal.append(more)
-        changes = engine.step(*batch(more, 10_000))
-        for at in range(5000, 5100):
-            changes += engine.tick(START_NS + at * NS_PER_S, 10_100 + at)
-        assert changes == []
+    assert len(step(engine, rows(2, (0, 5.0), (30, 9.0), (60, 5.0)))) == 2
+    engine = under(lambda spec: [HOT] if spec == specs[0] else [], engine.snapshot())
+    step(engine, rows(0, (150, 5.0)))
+    ticks = iter(range(200, 10_000))
+    assert not any(engine.tick(START_NS + next(ticks) * NS_PER_S, 1) for _ in range(FORGET_TICKS))
+    again = under(lambda _: [HOT], engine.snapshot())
+    changes = step(again, rows(2, (120, 5.0), (50, 5.0)))
+    changes += [change for at in range(5000, 5100) for change in again.tick(START_NS + at * NS_PER_S, 1)]
+    assert told(changes) == [("revised", 30, None, 50, "")], "one record"
+    step(engine, rows(0, (161, 5.0)))
+    assert not any(engine.tick(START_NS + next(ticks) * NS_PER_S, 1) for _ in range(FORGET_TICKS))
+    assert engine.snapshot()[-1][:2] == (b"", ((2, "hot", START_NS + 60 * NS_PER_S),))
 
 
 def test_scores_and_silence_are_left_as_they_were_told():
@@ -260,6 +262,42 @@ def test_what_a_tick_cleared_stays_when_a_row_on_its_way_says_the_same():
     log[-1] = log[-1]._replace(received=START_NS + 650 * NS_PER_S)
     log += [Tick(START_NS + at * NS_PER_S) for at in range(650, 1300)]
     assert told(run_late([rule], log, ROOMS[:1])) == [("raised", 0, None, None, ""), ("cleared", 0, None, 601, "")]
+
+
+def long_open(journal, days, keep_s=360_000.0):
+    """An engine over a journal with one condition that is open for so many days."""
+    engine = ConditionEngine(lambda _: [HOT], journal.points, keep_s=keep_s)
+    engine.bind(0, ROOMS[0])
+    log = [Row(0, START_NS + at * NS_PER_S, 9.0, float("nan"), 0, 0) for at in range(0, days * 86_400, 60)]
+    journal.append(log)
+    assert len(engine.step(*batch(log, 0))) == 1
+    return engine, days * 86_400
+
+
+def judged_at(engine, journal, at, ticks):
+    """A late row at a time (s), ticks behind it; after how many of them rows were read for it."""
+    late = [Row(0, START_NS + at * NS_PER_S, 9.5, float("nan"), 0, 0)]
+    journal.append(late)
+    engine.step(*batch(late, 10**6))
+    read, points = [], journal.points
+    for tick in range(ticks):
+        engine._points = lambda *asked, tick=tick: read.append((tick, asked[1])) or points(*asked)
+        engine.tick(START_NS + tick * NS_PER_S, 10**6)
+    return [tick for tick, start_ns in read if start_ns < START_NS + NS_PER_S]
+
+
+def test_late_rows_of_what_is_open_for_long_are_judged_less_often():
+    """All its rows are read for each: 2 days are 288 times 10 minutes."""
+    journal = MemoryJournal()
+    engine, end = long_open(journal, 2)
+    (first,) = judged_at(engine, journal, end - 61, 620)
+    assert 280 < first < 300
+
+
+def test_what_is_open_for_longer_than_late_rows_count_is_left_alone():
+    journal = MemoryJournal()
+    engine, end = long_open(journal, 2, keep_s=86_400.0)
+    assert judged_at(engine, journal, end - 61, 620) == []
 
 
 def test_a_tick_that_decided_too_early_is_set_right():

@@ -15,9 +15,16 @@ def twin(state: str, move: str, *, active: bool, latching: bool) -> str | None:
     """Slow and obvious: three facts (condition seen, acknowledged, latched) instead of a table. None: refused."""
     if state in ("shelved", "suppressed", "out_of_service"):
         own_way_back = {"shelved": "unshelve", "suppressed": "unsuppress", "out_of_service": "restore"}[state]
+        waits_for_its_reset = latching and state == "shelved"
         if move == own_way_back:
-            return "unacknowledged" if active else "normal"
-        return state if move in ("raise", "clear") else None
+            if active:
+                return "unacknowledged"
+            return "latched_unacknowledged" if waits_for_its_reset else "normal"
+        if move == "clear":
+            return state if waits_for_its_reset else "normal"
+        return state if move == "raise" else None
+    if move == "shelve" and (state.startswith("latched") or state == "returned_unacknowledged"):
+        return None  # nothing is true that could be quietened
     if move in ("shelve", "suppress", "remove"):
         return {"shelve": "shelved", "suppress": "suppressed", "remove": "out_of_service"}[move]
 
@@ -75,7 +82,8 @@ EPISODES = {
     "seen-afterwards": ([Move.RAISE, Move.CLEAR, Move.ACKNOWLEDGE], State.NORMAL),
     "comes-again-unseen": ([Move.RAISE, Move.CLEAR, Move.RAISE], State.UNACKNOWLEDGED),
     "re-alarm": ([Move.RAISE, Move.ACKNOWLEDGE, Move.REALARM], State.UNACKNOWLEDGED),
-    "shelved-through": ([Move.RAISE, Move.SHELVE, Move.CLEAR, Move.UNSHELVE], State.NORMAL),
+    "shelved-through": ([Move.RAISE, Move.SHELVE, Move.CLEAR], State.NORMAL),
+    "out-of-service-through": ([Move.RAISE, Move.REMOVE, Move.CLEAR], State.NORMAL),
 }
 
 

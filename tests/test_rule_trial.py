@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,12 @@ from andon.records import Records
 from andon.slots import SlotFiles
 from flows.shard import ShardEngine
 from service.rule_diff import rule_differences
+from service.rule_trial import _standing
 from service.rules import register_rules
 from sinks.journal import Journal
 from tests.command_line import Terminal, andon
 from tests.engine_world import START_NS, S, body, tick
+from tests.records_world import cleared, raised
 
 __all__ = ["andon"]  # fixture
 
@@ -165,3 +168,12 @@ def test_a_trial_changes_nothing(lived: Terminal) -> None:
     assert audit_actions() == actions != []
     differing = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
     assert {path.parent.name for path in differing} <= {"records"}
+
+
+def test_what_was_heard_before_its_design_silenced_it_has_been_an_alarm() -> None:
+    one = raised()
+    silenced = replace(one, kind="suppressed", suppressed_by="schedule")
+    over = cleared(one, suppressed_by="schedule")
+    assert _standing([one, silenced, over]) == [over]
+    assert _standing([replace(one, suppressed_by="schedule"), over]) == []
+    assert _standing([one, replace(over, kind="revised", voided=True)]) == []

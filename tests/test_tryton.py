@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import threading
 
 import pytest
 
+from andon.records.canonical import canonical
 from service.servers import free_port
 from sinks.erp.mapping import Terms
 from sinks.erp.port import FEATURES, BrokenError, ExternalRecord, RefusedError, UnavailableError
@@ -86,6 +88,42 @@ def test_a_hold_names_its_lot(erp, rest):
     assert erp.get_state(record).closed
     with pytest.raises(RefusedError, match="no lot 'LOT-Z'"):
         erp.open(**report("lot_hold", {"lot": "LOT-Z"}))
+
+
+def released(asked):
+    """The same hold after a person has let the lot go."""
+    event = json.loads(asked["body"])
+    event["data"] |= {"blocked": False, "state": "released", "by": "Chen Jing", "reason": "tested, fine", "revision": 2}
+    return {**asked, "body": canonical(event)}
+
+
+def test_a_lot_that_a_person_lets_go_is_free_in_tryton_too(erp, rest):
+    data = {"lot": "LOT-A", "product": "IOL-23", "asset": "cold/room1", "rule": "cold-room-high", "blocked": True}
+    asked = report("lot_hold", {**data, "alarm_key": "a" * 20})
+    record = erp.open(**asked)
+    assert erp.update(**released(asked), found=record).revision == 2
+    assert erp.update(**released(asked), found=record).revision == 2, "cut off and told again"
+    hold = keyed(rest, "stock.lot.hold", asked["key"], "state", "reason")[0]
+    assert hold["state"] == "released"
+    lines = ["Asset: cold/room1", "Rule: cold-room-high", f"Alarm: {'a' * 20}", "Released by: Chen Jing"]
+    assert hold["reason"].splitlines() == [*lines, "Reason: tested, fine"]
+    with pytest.raises(RefusedError, match="newer"):
+        erp.open(**asked)
+    assert erp.get_state(record).closed, "a late first revision puts nothing in force again"
+
+
+def test_a_hold_that_was_let_go_before_it_was_told_is_released_however_often_it_is_cut_off(erp, rest):
+    asked = released(report("lot_hold", {"lot": "LOT-A", "product": "IOL-23", "asset": "cold/room1"}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(erp, "_let_go", lambda _: (_ for _ in ()).throw(UnavailableError(None, "cut off")))
+        with pytest.raises(UnavailableError):
+            erp.open(**asked)
+    found = erp.find(asked["key"])
+    assert found.revision == 0, "so that the next attempt goes on"
+    assert erp.update(**asked, found=found).revision == 2
+    assert erp.get_state(found).closed
+    other = released(report("lot_hold", {"lot": "LOT-A", "product": "IOL-23", "asset": "cold/room1"}))
+    assert erp.get_state(erp.open(**other)).closed
 
 
 def test_kinds_are_bounded_and_may_be_given_a_place(tryton, erp):

@@ -39,8 +39,11 @@ def check_erp(draft: Draft) -> Iterator[Problem]:
         if asset not in assets:
             place = draft.document.place(("erp", "equipment", asset))
             yield unknown_name(place, asset, Words("config.word.asset"), assets)
-    if erp.kind == "sap" and erp.sap is not None:
-        yield from _sap_login(draft, erp.sap)
+    if erp.kind == "sap":
+        for kind in erp.models.keys() - ALARM_KINDS:  # which fields hold key and text is known for these only
+            yield unknown_name(_at(draft, "models", kind), kind, Words("config.word.order_kind"), ALARM_KINDS)
+        if erp.sap is not None:
+            yield from _sap_login(draft, erp.sap)
 
 
 def _at(draft: Draft, *keys: str) -> Place:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
 from andon.errors import RecordsError
-from andon.lifecycle import Refused, State
+from andon.lifecycle import ENDED, Move, Refused, State
 from andon.occurrence import Occurrence, withheld
 from andon.records import schema
 from andon.records.actors import Actor
@@ -116,7 +116,10 @@ class Moving:
 
     def refused(self, row: Row, refusal: Refused, reason: str = "") -> RecordsError:
         """`refuse` for what the table of states refused."""
-        return self.refuse({**row, "state": refusal.state.value}, refusal.move.value, reason)
+        error = self.refuse({**row, "state": refusal.state.value}, refusal.move.value, reason)
+        if refusal.move is Move.SHELVE and refusal.state in ENDED:
+            return RecordsError("records.nothing_to_shelve", key=row["key"], state=refusal.state.value)
+        return error
 
 
 def load_alarm(connection: Connection, key: str) -> RowMapping | None:

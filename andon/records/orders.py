@@ -23,7 +23,8 @@ def put_order(
 ) -> None:
     """Put an order into the outbox, or its new revision onto the row that is there. alarm_key: None for a report.
 
-    A row under lease keeps its lease: the sender's result then counts for the older revision only.
+    A row under lease keeps its lease: the sender's result then counts for the older revision only. One that was parked
+    for a refusal is tried with what is new; one that was parked by somebody's word waits for a word, and then sends it.
     """
     table, change = schema.outbox, tx.next_change()
     row = tx.connection.execute(select(table).where(table.c.order_key == key)).mappings().first()
@@ -37,7 +38,7 @@ def put_order(
         )  # fmt: skip
     else:
         changed = {"revision": revision, "body": body, "change_seq": change}
-        if row["state"] in ("delivered", "parked"):
+        if row["state"] == "delivered" or (row["state"] == "parked" and row["parked_by"] != "word"):
             changed |= {"state": "pending", "next_at_ns": tx.now_ns, "failures": 0, "refusals": 0}
         tx.connection.execute(update(table).where(table.c.order_key == key).values(**changed))
     if alarm_key is not None:

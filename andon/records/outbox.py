@@ -104,9 +104,9 @@ class OutboxRecords(ParkingRecords, ReportRecords):
     def finish_order(self, item: OutboxItem, result: DeliveryResult, actor: Actor) -> bool:
         """Note what became of a claimed order; False when its lease had passed to another sender.
 
-        In that case only the history of attempts grows. Delivered while a newer revision was decided: the row is due
-        again at once, for that revision. Parked: an alarm of rule "erp-parked" is raised at the asset, and cleared
-        by a later delivery.
+        In that case only the history of attempts grows. Delivered or refused while a newer revision was decided: the
+        row is due again at once, for that revision. Parked: an alarm of rule "erp-parked" is raised at the asset, and
+        cleared by a later delivery.
         """
         require_actor(actor, "outbox.deliver")
         with self.writing() as tx:
@@ -180,7 +180,7 @@ def _finish(tx: Tx, done: Sequence[Finished], actor: Actor) -> list[bool]:
         if result.outcome == "retry":
             _retry(tx, row, result)
         elif result.outcome == "parked":
-            park(tx, row, actor, error=result.error, status=result.status, failures=row["failures"] + 1)
+            _refused(tx, row, item, result, actor)
         else:
             delivered.append((row, item, result))
     _delivered(tx, delivered, actor)
@@ -218,6 +218,18 @@ def _retry(tx: Tx, row: RowMapping, result: DeliveryResult) -> None:
         "last_error": result.error,
     }  # fmt: skip
     save_order(tx, row["order_key"], changed, seen=True)
+
+
+def _refused(tx: Tx, row: RowMapping, item: OutboxItem, result: DeliveryResult, actor: Actor) -> None:
+    """Park what the ERP refuses for good; but a revision that was decided meanwhile has not been refused yet."""
+    if row["revision"] > item.revision:
+        changed = {
+            "state": "pending", "next_at_ns": tx.now_ns, "failures": 0, "refusals": 0, "last_error": result.error
+        }  # fmt: skip
+        save_order(tx, row["order_key"], changed, seen=True)
+    else:
+        failures = row["failures"] + 1
+        park(tx, row, actor, by="refusal", error=result.error, status=result.status, failures=failures)
 
 
 def _delivered(tx: Tx, done: Sequence[tuple[RowMapping, OutboxItem, DeliveryResult]], actor: Actor) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import RowMapping, select
 
@@ -54,15 +54,18 @@ class ParkingRecords(RecordsBase):
             row = load_order(tx, order_key)
             if row["state"] == "parked":
                 return False
-            park(tx, row, actor, error=reason, reason=reason)
+            park(tx, row, actor, by="word", error=reason, reason=reason)
         return True
 
 
 def park(
-    tx: Tx, row: RowMapping, actor: Actor, *, error: str | None, status: int | None = None, reason: str = "",
-    **changed: Any,
+    tx: Tx, row: RowMapping, actor: Actor, *, by: Literal["word", "refusal"], error: str | None,
+    status: int | None = None, reason: str = "", **changed: Any,
 ) -> None:  # fmt: skip
-    """Park an order and raise the alarm of rule "erp-parked" at its asset, where there is none yet."""
+    """Park an order and raise the alarm of rule "erp-parked" at its asset, where there is none yet.
+
+    by: "word": it stays parked until it is released; "refusal": the next revision is tried.
+    """
     key = row["order_key"]
     parked_alarm = row["parked_alarm"]
     if parked_alarm is None:
@@ -74,7 +77,8 @@ def park(
         )  # fmt: skip
         parked_alarm = alarm_key(tx.site, *change_path(alarm))
         Applying(tx, actor, frozenset()).apply(parked_alarm, alarm)
-    save_order(tx, key, {"state": "parked", "last_error": error, "parked_alarm": parked_alarm, **changed}, seen=True)
+    now = {"state": "parked", "parked_by": by, "last_error": error, "parked_alarm": parked_alarm, **changed}
+    save_order(tx, key, now, seen=True)
     tx.audit(
         actor, "outbox.parked", "order", key, row["revision"], reason=reason,
         old={"state": row["state"]}, new={"state": "parked", "status": status, "error": error},

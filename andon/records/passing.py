@@ -18,12 +18,11 @@ from andon.records.acts import ActsBase
 from andon.records.again import repeated
 from andon.records.base import Tx
 from andon.records.moving import POINT
-from andon.records.points import LONGEST_SHELF_S, move_point, save_point
+from andon.records.points import AT_ONCE, LONGEST_SHELF_S, move_point, save_point
 from andon.records.schema_acts import alarm_point
 
 SHELF_ENDED = "shelf time over"  # in the audit trail, beside the service's name
 SKEW_NS = 60 * NS_PER_S  # between the clocks of several nodes; what was written later than that was before a set-back
-AT_ONCE = 200  # of each kind in a transaction: what an outage left is worked off in steps
 
 
 class PassingRecords(ActsBase):
@@ -49,8 +48,8 @@ class PassingRecords(ActsBase):
         moving = self._moving(tx, actor)
         for point in ended:
             row = {**point, "key": "", "state": ""}
-            save_point(tx, actor, row, None, SHELF_ENDED, None)
-            move_point(moving, row, Move.UNSHELVE, None, SHELF_ENDED)
+            if move_point(moving, row, Move.UNSHELVE, None, SHELF_ENDED):
+                save_point(tx, actor, row, None, SHELF_ENDED, None)
         return len(ended)
 
     def _realarm(self, tx: Tx, actor: Actor) -> int:

@@ -1,7 +1,8 @@
 """Alarm points: a series with a rule that people set aside, for a time (shelved) or until they say (out of service).
 
 Every open occurrence of the point goes with it, and so does the next one that is raised meanwhile. Shelving ends by
-itself, from the stored time: nothing that somebody quietened is quiet for longer than `LONGEST_SHELF_S`.
+itself, from the stored time: nothing that somebody quietened is quiet for longer than `LONGEST_SHELF_S`. What is over
+is not set aside; of what latched on a shelf `AT_ONCE` are let in by one transaction, the rest by the next ones.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from andon.records.rows import AlarmRecord, PointRecord
 from andon.records.schema_acts import alarm_point
 
 LONGEST_SHELF_S = 8 * 3600.0
+AT_ONCE = 200  # of each kind in a transaction: what an outage or a busy shelf left is worked off in steps
+_TRUE_NOW = (State.UNACKNOWLEDGED, State.ACKNOWLEDGED)
 _KINDS = {
     Move.SHELVE: "shelved", Move.UNSHELVE: "unshelved", Move.REMOVE: "out_of_service", Move.RESTORE: "restored",
 }  # fmt: skip
@@ -38,8 +41,8 @@ class PointRecords(ActsBase):
 
         second: another person who may shelve, needed where an open alarm of the point or its newest one is critical;
         a critical alarm that comes later is quiet only where two people said so. Raises AccessError without the right,
-        RecordsError for an unknown alarm, a missing reason or second person, an end that is not within 8 h, or a
-        point that is set aside already (audited).
+        RecordsError for an unknown alarm, a missing reason or second person, an end that is not within 8 h, a point
+        that is set aside already or an alarm that is over and waits to be acknowledged or reset (these two audited).
         """
         require_actor(actor, "alarm.shelve")
         reason = require_reason(reason)
@@ -97,14 +100,16 @@ class PointRecords(ActsBase):
         with self.writing() as tx:
             moving, row = self._moving(tx, actor), existing_alarm(tx.connection, key, self.site)
             other = second if second is not None and second.id != actor.id else None
-            if move is Move.SHELVE and other is None and _is_critical(tx, row):
-                raise RecordsError("records.second_person")
             after = act(moving.occurrence(row), move)
             if isinstance(after, Refused):
                 refusal = moving.refused(row, after, reason)
+            elif move is Move.SHELVE and other is None and _is_critical(tx, row):
+                raise RecordsError("records.second_person")
             else:
-                save_point(tx, actor, row, after.aside, reason, until_ns, None if other is None else other.name)
-                move_point(moving, row, move, after.aside, reason)
+                aside, shown = after.aside, None if other is None else other.name
+                if not move_point(moving, row, move, aside, reason):  # too many: time lets in the rest, at once
+                    aside, until_ns = State.SHELVED, tx.now_ns
+                save_point(tx, actor, row, aside, reason, until_ns, shown)
         if refusal is not None:
             raise refusal
         return self.alarm(key)
@@ -135,19 +140,21 @@ def save_point(
     )  # fmt: skip
 
 
-def move_point(moving: Moving, row: Row, move: Move, aside: State | None, reason: str) -> None:
-    """Take every occurrence of the point that is not over along; the named one has the act in its history anyway."""
+def move_point(moving: Moving, row: Row, move: Move, aside: State | None, reason: str) -> bool:
+    """Take the occurrences of the point along; the named one has the act in its history anyway.
+
+    False where there were so many to let in that some of them may wait for the next transaction.
+    """
     tx = moving.tx
-    for one in _open_rows(tx, row):
+    rows = _concerned(tx, row, aside)
+    for one in rows:
         stands = moving.occurrence(one)
         after = let_in(stands) if aside is None else set_aside(stands, aside)
-        if after.state is not stands.state or (aside is None and stands.state in ASIDE):
-            saved = moving.save(one, after, _KINDS[move], at_ns=tx.now_ns, comment=reason)
-            moving.order(saved, after)
-        elif one["key"] == row["key"]:
-            _noted(moving, one, move, reason)
-    if row["state"] == State.NORMAL.value:
+        saved = moving.save(one, after, _KINDS[move], at_ns=tx.now_ns, comment=reason)
+        moving.order(saved, after)
+    if row["key"] and row["key"] not in {one["key"] for one in rows}:
         _noted(moving, row, move, reason)
+    return aside is not None or len(rows) < AT_ONCE
 
 
 def _noted(moving: Moving, row: Row, move: Move, reason: str) -> None:
@@ -158,16 +165,20 @@ def _noted(moving: Moving, row: Row, move: Move, reason: str) -> None:
 def _is_critical(tx: Tx, row: Row) -> bool:
     """Whether shelving an alarm's point quiets a critical one: any that is open, or the newest, as its rule is now."""
     alarm = schema.alarm.c
-    query = select(alarm.priority).where(alarm.site == tx.site, *(alarm[name] == row[name] for name in POINT))
-    newest = tx.connection.execute(query.order_by(alarm.start_ns.desc(), alarm.key).limit(1)).scalar()
-    return "critical" in (newest, *(one["priority"] for one in _open_rows(tx, row)))
+    mine = (alarm.site == tx.site, *(alarm[name] == row[name] for name in POINT))
+    newest = select(alarm.priority).where(*mine).order_by(alarm.start_ns.desc(), alarm.key).limit(1)
+    any_open = select(alarm.priority).where(*mine, alarm.state != State.NORMAL.value, alarm.priority == "critical")
+    return "critical" in [tx.connection.execute(query).scalar() for query in (newest, any_open.limit(1))]
 
 
-def _open_rows(tx: Tx, row: Row) -> list[RowMapping]:
+def _concerned(tx: Tx, row: Row, aside: State | None) -> list[RowMapping]:
+    """The occurrences of a point that move when it is set aside, or let in: those that are over first."""
     alarm = schema.alarm.c
+    states, most = (ASIDE, AT_ONCE) if aside is None else (_TRUE_NOW, None)
     query = select(schema.alarm).where(alarm.site == tx.site, *(alarm[name] == row[name] for name in POINT))
-    found = tx.connection.execute(query.where(alarm.state != State.NORMAL.value).order_by(alarm.start_ns, alarm.key))
-    return list(found.mappings())
+    query = query.where(alarm.state.in_([one.value for one in states]))
+    query = query.order_by(alarm.cleared_ns.is_(None), alarm.start_ns, alarm.key).limit(most)
+    return list(tx.connection.execute(query).mappings())
 
 
 def _set_aside(site: str) -> Select[Any]:

@@ -23,7 +23,7 @@ def report_key(site: str, kind: str, asset: str, subject: str) -> str:
     """Identity of a report, made as an alarm's is: 20 lower-case base32 characters. subject: a shift, a lot, a date.
 
     >>> report_key("szh1", "oee_shift", "filling/line1", "2026-01-01/early")
-    'qbnmdl4z3cnq3v5ryenj'
+    'pl2onhd3zl4xgwdwmb3f'
     """
     told = f"{site}|{kind}|{asset}|{subject}"
     return base64.b32encode(hashlib.sha256(told.encode()).digest()).decode().lower()[:20]

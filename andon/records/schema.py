@@ -138,6 +138,7 @@ outbox = Table(
     Column("external_number", String),
     Column("last_error", Text),
     Column("parked_alarm", String),
+    Column("parked_by", String),  # refusal: the sender, of what the ERP refused; word: a person, or reconcile
     Column("created_ns", BigInteger, nullable=False),
     Column("delivered_ns", BigInteger),
     Column("change_seq", BigInteger, nullable=False),

@@ -23,7 +23,9 @@ from sinks.journal_reader import Found
 MOST_AUDIT = 500
 TRIES = 5  # to read an alarm that changes meanwhile
 #: not of the alarm itself: what counts up with every delivery stands in the section of the ERP
-NOT_OF_THE_ALARM = {"change_seq", "erp_state", "erp_id", "erp_number", "erp_error", "erp_attempts"}
+NOT_OF_THE_ALARM = {
+    "change_seq", "erp_state", "erp_id", "erp_number", "erp_error", "erp_attempts", "erp_status", "erp_closed",
+}  # fmt: skip
 CONTEXT_OF_CALIBRATION = ("calibration", "calibration_due")
 Json = dict[str, Any]
 

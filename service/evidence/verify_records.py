@@ -99,7 +99,7 @@ def _alarm_of(told: Json) -> AlarmRecord:
     """The alarm's record as the file has it. Raises TypeError, ValueError for what is no alarm."""
     whole = {name: int(value) for name, value in told.items() if name.endswith("_ns") and value is not None}
     numbers = {name: float(told[name]) for name in NUMBERS if told[name] is not None}
-    unsaid = dict.fromkeys(NOT_OF_THE_ALARM)
+    unsaid = dict.fromkeys(NOT_OF_THE_ALARM & DEFAULTS.keys())
     return AlarmRecord(**{**unsaid, **told, **whole, **numbers})
 
 

@@ -48,10 +48,18 @@ class ErpnextConnector(Mapped):
         return self._record(draft.target, self._call("POST", _path(draft.target.model), self._sent(draft, key)))
 
     def update(self, kind: str, key: str, body: bytes, found: ExternalRecord) -> ExternalRecord:
-        """PUT the fields that people do not own. A submitted document takes only fields that allow it (417)."""
+        """PUT the fields that people do not own, if nobody saved the document since it was read (`modified`).
+
+        One that holds a newer revision is left. A submitted document takes only fields that allow it (417).
+        """
         draft = self._draft(kind, key, body)
-        _, name = self._split(found)
-        fields = draft.changes() | {self._revision_field: draft.revision}
+        target, name = self._split(found)
+        row = self._call("GET", _path(target.model, name))
+        there = self._record(target, row)
+        if there.revision > draft.revision:
+            return there
+        read = {"modified": row["modified"]} if "modified" in row else {}
+        fields = draft.changes() | read | {self._revision_field: draft.revision}
         return self._record(draft.target, self._call("PUT", _path(draft.target.model, name), fields))
 
     def get_state(self, record: ExternalRecord) -> ErpState:

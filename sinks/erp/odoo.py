@@ -55,9 +55,12 @@ class OdooConnector(Mapped):
         return None
 
     def open(self, kind: str, key: str, body: bytes) -> ExternalRecord:
-        """load() one record under the key's external id."""
+        """load() one record under the key's external id; one that is there is brought to the body's revision."""
         draft = self._draft(kind, key, body)
         known = self._fields(draft)
+        # load() would put an order that was held up over a newer revision.
+        for there in self._search(draft.target.model, [[self._key_field, "=", key]], self._ours(), most=1):
+            return self.update(kind, key, body, self._record(draft.target, there))
         row = {"id": f"{MODULE}.{key}"}
         row |= dict(_loaded(name, value, known[name]) for name, value in self._sent(draft, key).items())
         told = self._call(draft.target.model, "load", fields=list(row), data=[list(row.values())])
@@ -70,10 +73,13 @@ class OdooConnector(Mapped):
         return self._named(draft, ids[0], key)
 
     def update(self, kind: str, key: str, body: bytes, found: ExternalRecord) -> ExternalRecord:
-        """write() the fields that people do not own."""
+        """write() the fields that people do not own, unless the record holds a newer revision by now."""
         draft = self._draft(kind, key, body)
         self._fields(draft)
-        _, inner = self._split(found)
+        target, inner = self._split(found)
+        there = self._record(target, _row(self._call(target.model, "read", ids=[int(inner)], fields=self._ours())))
+        if there.revision > draft.revision:
+            return there
         values = draft.changes() | {self._revision_field: draft.revision}
         self._call(draft.target.model, "write", ids=[int(inner)], vals=values)
         return self._named(draft, int(inner), key)

@@ -20,7 +20,7 @@ from andon.readings import NS_PER_S
 from sinks.erp.http import Answer, Caller, judged
 from sinks.erp.mapped import ID_SEPARATOR, PAGE, Draft, Mapped
 from sinks.erp.mapping import CUT, cut
-from sinks.erp.port import BrokenError, BusyError, ErpState, ExternalRecord, lacking
+from sinks.erp.port import BrokenError, ErpState, ExternalRecord, lacking
 from sinks.erp.sap_login import SapLogin
 from sinks.erp.system import Target
 
@@ -60,15 +60,16 @@ class SapConnector(Mapped):
         return None
 
     def open(self, kind: str, key: str, body: bytes) -> ExternalRecord:
-        """POST the entity, repeatable under the key and revision."""
+        """POST the entity, repeatable under the key; what an earlier revision had made is brought to this one."""
         draft = self._draft(kind, key, body)
         event = json.loads(body)
         headers = {
-            "requestid": hashlib.sha256(f"{key}.{draft.revision}".encode()).hexdigest()[:32].upper(),
+            "requestid": hashlib.sha256(key.encode()).hexdigest()[:32].upper(),
             "repeatabilitycreation": str(event["time"]),
         }
         answer = self._change("POST", draft.target, f"/{draft.target.model}", self._sent(draft, key), headers)
-        return self._record(draft.target, _d(answer))
+        record = self._record(draft.target, _d(answer))
+        return self.update(kind, key, body, record) if record.revision < draft.revision else record
 
     def update(self, kind: str, key: str, body: bytes, found: ExternalRecord) -> ExternalRecord:
         """PATCH the fields that people do not own, if nobody changed the entity since it was read (ETag)."""
@@ -195,10 +196,8 @@ class SapConnector(Mapped):
     def _judged(self, answer: Answer) -> Answer:
         if answer.status == 401:
             self._login.forget()
-        if answer.status in {412, 428}:  # changed by somebody since it was read: read again and try
-            raise BrokenError(answer.status, _told(answer))
-        if answer.status == 423:  # somebody has it open
-            raise BusyError(answer.status, _told(answer), answer.retry_after_s)
+        if answer.status in {412, 423, 428}:  # changed by somebody since it was read, or open at somebody's: try again
+            raise BrokenError(answer.status, _told(answer), answer.retry_after_s)
         return judged(answer, _told)
 
 

@@ -16,7 +16,7 @@ from typing import Any, Literal, cast
 from andon.clock import Clock
 from sinks.erp.mapping import Terms, read_event
 from sinks.erp.port import FEATURES, BrokenError, ErpState, ExternalRecord, RefusedError, SendError
-from sinks.erp.tryton_fields import ALERT, HOLD, INSPECTION, MODELS, TASK, TrytonFields
+from sinks.erp.tryton_fields import ALERT, HOLD, INSPECTION, MODELS, TASK, TrytonFields, let_go
 from sinks.erp.tryton_rest import Domain, Row, TrytonRest, moment
 
 KINDS = {ALERT: "quality_event", **{model: kind for kind, model in MODELS.items()}}  # where a record does not say it
@@ -75,7 +75,9 @@ class TrytonConnector:
             if taken is None:
                 raise _conflict(refused) from refused
             return self._revise(model, taken, kind, event)
-        return self._alert(row, kind, event) if model == INSPECTION else _record(model, row)
+        if model == INSPECTION or (model == HOLD and let_go(event)):
+            return self._revise(model, row, kind, event)
+        return _record(model, row)
 
     def update(self, kind: str, key: str, body: bytes, found: ExternalRecord) -> ExternalRecord:
         model, record = _parsed(found)
@@ -136,7 +138,19 @@ class TrytonConnector:
     def _revise(self, model: str, row: Row, kind: str, event: Mapping[str, Any]) -> ExternalRecord:
         if model == INSPECTION:
             return self._alert(row, kind, event)
+        if model == HOLD and let_go(event):
+            self._let_go(int(row["id"]))  # before the revision is told: cut off in between, it is done again
         return _record(model, self._rest.write(model, int(row["id"]), self._fields.told(kind, event), _read(model)))
+
+    def _let_go(self, hold: int) -> None:
+        """Press `release`, unless it was pressed before. A hold is never put in force again: people decide that."""
+        if self._rest.read(HOLD, hold, ["state"])["state"] != "held":
+            return
+        try:
+            self._rest.act(HOLD, hold, "release", ["state"])
+        except RefusedError:
+            if self._rest.read(HOLD, hold, ["state"])["state"] == "held":  # nobody else has just pressed it
+                raise
 
     def _alert(self, row: Row, kind: str, event: Mapping[str, Any]) -> ExternalRecord:
         """The inspection's alert with the event's texts; of an inspection that a person has passed, itself."""

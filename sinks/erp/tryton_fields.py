@@ -25,8 +25,13 @@ FIELDS: dict[str, dict[str, object]] = {  # of the alert, the task, the hold
 OTHERS: dict[str, dict[str, object]] = {  # of kinds whose data may hold anything
     INSPECTION: {"title": "{title}", "description": WHY},
     TASK: {"name": "{title}", "comment": WHY},
-    HOLD: {"title": "{title}", "reason": WHY},
+    HOLD: {"title": "{title}"},
 }
+HOLD_LINES = {  # of the reason of a hold: those whose value its event has
+    "why_en": "{why_en}", "why_zh": "{why_zh}", "asset": "Asset: {asset}", "rule": "Rule: {rule}",
+    "priority": "Priority: {priority}", "alarm_key": "Alarm: {alarm_key}", "by": "Released by: {by}",
+    "reason": "Reason: {reason}",
+}  # fmt: skip
 LIMITS = {"title": 120, "name": 120}  # Tryton has no limit of its own; longer lines cannot be read in its lists
 
 
@@ -55,7 +60,10 @@ class TrytonFields:
 
     def told(self, kind: str, event: Mapping[str, Any]) -> dict[str, object]:
         """What an event decides: the fields of the alert, the task or the hold, with the revision."""
-        usual = FIELDS.get(kind) or OTHERS[self.model(kind)]
+        model = self.model(kind)
+        usual = FIELDS.get(kind) or OTHERS[model]
+        if model == HOLD:
+            usual = {**usual, "reason": "\n".join(line for name, line in HOLD_LINES.items() if event["data"].get(name))}
         values = render({**usual, **self._maps.get(kind, {})}, event, self._terms, limits=LIMITS)
         return {**values, "external_revision": int(event["data"].get("revision", 1))}
 
@@ -67,7 +75,8 @@ class TrytonFields:
         if model == INSPECTION:
             return {**new, "reference": event["data"].get("asset"), **self._inspected(event)}
         if model == HOLD:
-            return {**new, **self.told(kind, event), "lot": self._lot(event)}
+            begun = {"external_revision": 0} if let_go(event) else {}  # in force until `release` is pressed
+            return {**new, **self.told(kind, event), "lot": self._lot(event), **begun}
         machine = self._machine(event)
         place = {"type": "task", "parent": self._needed(TASK, self._project)}
         return {**new, **self.told(kind, event), **place, **({} if machine is None else {"work_center": machine})}
@@ -129,3 +138,8 @@ class TrytonFields:
         if found is None:
             raise RefusedError(None, f"Tryton has no {model} {name!r}")
         return found
+
+
+def let_go(event: Mapping[str, Any]) -> bool:
+    """Whether a hold's event says that a person has released the lot."""
+    return event["data"].get("blocked") is False

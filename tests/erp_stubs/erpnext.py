@@ -37,9 +37,11 @@ class ErpnextStub(Stub):
         if asked.method == "POST":
             return _json({"data": self._create(doctype, json.loads(asked.content))})
         if asked.method == "PUT":
-            row = self._row(doctype, name)
-            self._check(doctype, json.loads(asked.content), new=False)
-            row.fields |= json.loads(asked.content)
+            row, given = self._row(doctype, name), json.loads(asked.content)
+            if given.pop("modified") != row.fields["modified"]:
+                raise RefuseError("moved")
+            self._check(doctype, given, new=False)
+            row.fields |= {**given, "modified": row.fields["modified"] + 1}
             return _json({"data": _document(row)})
         return _json({"data": _document(self._row(doctype, name)) if name else self._list(doctype, asked.query)})
 
@@ -61,7 +63,7 @@ class ErpnextStub(Stub):
             self._check(doctype, fields, new=True)
             if self.unique and any(row.fields.get(KEY) == fields.get(KEY) for row in self.of(doctype)):
                 raise RefuseError("unique")
-        return _document(self.add(doctype, {**fields, "creation": self.now_s}))
+        return _document(self.add(doctype, {**fields, "creation": self.now_s, "modified": 1}))
 
     def _check(self, doctype: str, fields: dict[str, Any], *, new: bool) -> None:
         known = {name: value for name, value in fields.items() if name not in {KEY, REVISION}}

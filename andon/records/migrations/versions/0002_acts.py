@@ -47,6 +47,7 @@ def _outbox() -> None:
     with op.batch_alter_table("outbox") as batch:
         batch.drop_constraint("fk_outbox_order_key", type_="foreignkey")
         batch.add_column(sa.Column("alarm_key", sa.String(), nullable=True))
+        batch.add_column(sa.Column("parked_by", sa.String(), nullable=True))
         batch.add_column(sa.Column("erp_status", sa.String(), nullable=True))
         batch.add_column(sa.Column("erp_closed", sa.Boolean(), nullable=False, server_default=sa.false()))
         batch.add_column(sa.Column("erp_asked_ns", sa.BigInteger(), nullable=True))

@@ -20,7 +20,7 @@ export function actsOf(alarm) {
     [assign && !alarm.going, "going", () => askGoing(alarm)],
     [assign && alarm.going && !alarm.going.arrived_ms, "arrived", () => askComments(alarm, "arrived")],
     [alarm.state.startsWith("latched") && can("alarm.reset"), "reset", () => askComments(alarm, "reset")],
-    [!mode && alarm.state !== "suppressed" && can("alarm.shelve"), "shelve", () => askShelve(alarm)],
+    [!mode && !/^(suppressed|returned|latched)/.test(alarm.state) && can("alarm.shelve"), "shelve", () => askShelve(alarm)],
     [mode === "shelved" && can("alarm.shelve"), "unshelve", () => askReason(alarm, "unshelve")],
     [mode !== "out_of_service" && alarm.state !== "suppressed" && can("alarm.out_of_service"), "out_of_service", () => askReason(alarm, "out_of_service", "out-of-service")],
     [mode === "out_of_service" && can("alarm.out_of_service"), "restore", () => askReason(alarm, "restore")],
