@@ -29,8 +29,8 @@ STATUS = {
     "records.arrival": 422, "records.shelf_end": 422, "records.second_person": 422, "records.verdict": 422,
     "records.unknown_user": 404, "records.unknown_hold": 404, "records.unknown_capa": 404,
     "records.hold_over": 409, "records.capa_decided": 409, "records.message_reused": 409, "page.webhook_refused": 401,
-    "records.move_refused": 409, "records.nothing_to_shelve": 409, "records.not_parked": 409, "records.reason_missing": 422,
-    "page.invalid": 422,
+    "records.move_refused": 409, "records.nothing_to_shelve": 409, "records.not_parked": 409,
+    "records.reason_missing": 422, "page.invalid": 422,
 }  # fmt: skip
 
 
