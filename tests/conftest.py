@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections import Counter
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,16 @@ def find_chromium() -> str | None:
     wanted = os.environ.get("ANDON_CHROMIUM")
     names = [wanted] if wanted else ["chromium", "chromium-browser", "google-chrome"]
     return next((found for name in names if (found := shutil.which(name))), None)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    """A test that sets up logging leaves no handler behind: it would write to a stream that is closed by then."""
+    root = logging.getLogger()
+    for handler in root.handlers[:]:
+        if type(handler) in (logging.StreamHandler, RotatingFileHandler):  # ours; pytest's own are of other types
+            root.removeHandler(handler)
+            root.setLevel(logging.WARNING)
 
 
 @pytest.fixture(scope="session")

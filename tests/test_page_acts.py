@@ -16,7 +16,7 @@ from andon.records.actors import SYSTEM_ERP
 from andon.records.verify import verify_audit
 from service.evidence.bundle import EXPORTED
 from tests.page_acts_world import ENGINEER, SECOND, ActsPlant
-from tests.page_fixture import CNC, Served, page_plant
+from tests.page_fixture import CNC, ROOM, Served, page_plant
 from tests.page_visit import Visit, chromium_at
 
 pytestmark = pytest.mark.browser
@@ -170,7 +170,9 @@ def test_a_person_walks_an_alarm_from_seeing_it_to_judging_it(desk: Desk, acts: 
 
 def test_a_critical_alarm_is_shelved_by_two_and_what_is_refused_is_said_in_words(desk: Desk, acts: ActsPlant) -> None:
     page = desk.page
-    key = desk.alarm("cold-room-high")
+    warm = acts.plant.change("raised", "cold-room-high", ROOM, "air", -700, None, 8.0, 9.1, "above", "Cel")
+    acts.tell("warm again", warm)
+    key = desk.alarm("warm again")
     page.click('button[data-act="shelve"]')
     desk.fill(minutes="481", reason="Defrosting")
     desk.says("dialog [role=alert]", "between 1 and 480")

@@ -466,7 +466,8 @@ def test_every_change_leaves_its_audit_row_and_is_refused_to_viewers(site: Site)
         with closing(site.client("engineer")) as person:
             answer = person.request(method, address, json=body)
             assert answer.status_code == 200, answer.text
-            row = next(row for row in site.records.audit_trail(newest=True, limit=3) if row.seq > before + 1)
+            rows = [row for row in site.records.audit_trail(newest=True, limit=3) if row.seq > before + 1]
+            row = next((row for row in rows if row.action == MUTATING_ROUTES[method, path]), rows[0])
             assert row.action == MUTATING_ROUTES[method, path]
             assert (row.actor_name, row.terminal) == ("Demo engineer", "127.0.0.1")
             assert row.reason in body.values()
