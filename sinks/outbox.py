@@ -33,6 +33,7 @@ GAPS_S = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0)
 POLL_S = 0.2  # between two looks for orders that are due
 COUNT_S = 1.0  # the outbox is counted so often, for the gauge
 MOST_MET = 10_000  # orders whose failures are remembered
+MANY_BROKEN = 5  # different orders that met a 5xx with nothing delivered in between: an outage
 
 ATTEMPTS = Counter("andon_outbox_attempts", "Attempts to deliver an order, by outcome", ["outcome"])
 ORDERS = Gauge("andon_outbox_orders", "Orders in the outbox, by state", ["state"], multiprocess_mode="mostrecent")
@@ -71,6 +72,7 @@ class Sender:
         self._finished: list[tuple[OutboxItem, DeliveryResult]] = []  # not yet noted in the records
         self._delivered = 0
         self._met: dict[str, int] = {}  # order -> how many had been delivered when it last met an outage
+        self._broke: set[str] = set()  # orders that met a 5xx since anything was delivered
         self._told_of, self._breaker_told = told, ""
         self._error: str | None = None
         self._counted_s = float("-inf")
@@ -145,8 +147,9 @@ class Sender:
             self.breaker.answered(one.job.round)
             self._delivered += 1
             self._met.pop(item.order_key, None)
+            self._broke.clear()
             return one.result or DeliveryResult("retry")
-        if isinstance(failure, BrokenError) or one.looked_up:
+        if (isinstance(failure, BrokenError) and not self._breaks_for_all(item, failure)) or one.looked_up:
             self.breaker.answered(one.job.round)
             if isinstance(failure, RefusedError) or item.refusals + 1 >= self.max_refusals:
                 return _parked(failure)
@@ -161,6 +164,14 @@ class Sender:
             self._met[item.order_key] = self._delivered
         wait_s = max(pause_s, self.breaker.gap_s(item.failures + 1)) if alone else pause_s
         return _again(failure, wait_s, blames=alone)
+
+    def _breaks_for_all(self, item: OutboxItem, failure: BrokenError) -> bool:
+        """Whether the ERP answers 5xx to order after order and takes none: then it is away, and no order's fault."""
+        if failure.status is None or failure.status < 500:
+            return False
+        if len(self._broke) < MANY_BROKEN:
+            self._broke.add(item.order_key)
+        return len(self._broke) >= MANY_BROKEN
 
     def _report(self) -> None:
         """Keep the gauges, and whoever wants to know, up to date."""

@@ -230,6 +230,30 @@ def test_an_outage_is_never_parked(tmp_path):
     assert records.order_counts()["delivered"] == 1
 
 
+def test_an_erp_that_answers_500_to_everything_is_away_and_parks_nothing(tmp_path):
+    """Eight hours of it; what it does not take when all else goes again is parked after its own refusals."""
+    records, clock, erp, sender = by_hand(tmp_path, [BrokenError(500, "internal error")] * 10_000, count=40)
+    for _ in range(8 * 12):
+        sender.step()
+        clock.advance(300)
+    assert records.order_counts()["parked"] == 0
+    assert sender.breaker.state != "closed"
+    poison = records.orders()[-1].order_key
+    erp.script = []
+
+    def takes(kind, key, body, take=erp.open):
+        if key == poison:
+            raise BrokenError(500, "internal error")
+        return take(kind, key, body)
+
+    erp.open = takes
+    records.apply_conditions(orders(200), SYSTEM_FLOW)
+    for _ in range(60):
+        sender.step()
+        clock.advance(300)
+    assert records.order_counts() == {"pending": 0, "leased": 0, "delivered": 199, "parked": 1}
+
+
 def test_a_broken_connector_is_capped_too(tmp_path):
     def bug():
         raise ZeroDivisionError
