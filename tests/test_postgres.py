@@ -16,13 +16,25 @@ import pytest
 import structlog
 
 from andon.clock import ManualClock, SystemClock
+from andon.erp_state import ErpState
 from andon.errors import RecordsError
 from andon.logs import set_up_logs
-from andon.records import SYSTEM_FLOW, SYSTEM_SENDER, DeliveryResult, Records, verify_audit
+from andon.readings import NS_PER_S
+from andon.records import (
+    SYSTEM_ERP,
+    SYSTEM_FLOW,
+    SYSTEM_QUALITY,
+    SYSTEM_SENDER,
+    DeliveryResult,
+    Records,
+    verify_audit,
+)
 from andon.records import postgres as module
+from andon.records.erp_answers import REMEMBERED_NS, Told
+from andon.records.policy import Policy
 from andon.records.server import Server
 from andon.secrets import Secret
-from tests.records_world import ADMIN, OPERATOR, RAISED, START_NS, orders, raised
+from tests.records_world import ADMIN, OPERATOR, QUALITY, RAISED, START_NS, orders, raised
 from tests.servers.postgres import Postgres
 
 pytestmark = pytest.mark.real
@@ -441,6 +453,20 @@ def test_a_user_with_only_the_documented_rights_can_do_all(root, postgres):
         mine.acknowledge(mine.alarms()[0].key, OPERATOR, "seen")
         item = mine.claim_order("x", 9.0, SYSTEM_SENDER)
         mine.finish_order(item, DeliveryResult("delivered", external_id="1"), SYSTEM_SENDER)
+        mine.policy = Policy()
+        mine.apply_conditions([raised(9_000, asset="line/m9")], SYSTEM_FLOW)
+        key = mine.alarms(asset="line/m9")[0].key
+        mine.shelve(key, OPERATOR, "x", mine.clock.now_ns() + 60 * NS_PER_S)
+        mine.label(key, QUALITY, "known")
+        mine.hold_lot(key, "L1", "VIAL", SYSTEM_QUALITY)
+        mine.release_lot(mine.holds()[0].key, QUALITY, "fine")
+        mine.propose_capa(key, "severe", key, {}, SYSTEM_QUALITY)
+        mine.decide_capa(mine.capas()[0].key, QUALITY, "no", accept=False)
+        mine.erp_answered(item.order_key, ErpState("done", closed=True), SYSTEM_ERP, Told("x", "m1", "aa"))
+        mine.clock.advance(2 * REMEMBERED_NS / NS_PER_S)
+        mine.erp_answered(item.order_key, ErpState("done", closed=True), SYSTEM_ERP, Told("x", "m2", "bb"))
+        for figures in ({"a": 1.0}, {"a": 2.0}):
+            mine.tell_report("oee_shift", "line/m9", "today", figures, {}, SYSTEM_QUALITY, at_ns=START_NS)
         mine.set_state("a", 1, ADMIN)
         mine.set_state("a", 2, ADMIN)
         mine.register_rule("r", "1", {}, SYSTEM_FLOW)

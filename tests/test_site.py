@@ -30,7 +30,7 @@ from tests.test_flow import TOML, reached
 
 __all__ = ["andon"]  # fixture
 
-PARTS = {"ticker", "flow-0", "sender", "notifier", "web", "dead-man"}
+PARTS = {"ticker", "flow-0", "sender", "notifier", "follow-up", "web", "dead-man"}
 SAMPLE = re.compile(r"^(andon_\w+?)(\{[^}]*\})? (\S+)$", re.MULTILINE)
 
 
