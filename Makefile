@@ -51,8 +51,11 @@ format: setup ## writes what ruff can mend by itself
 	@.venv/bin/ruff check --fix-only .
 	@.venv/bin/ruff format .
 
-bench: setup ## CPU time beside plain clients, Bytewax, Quix, Pathway and Flink; whole: 20 min, ARGS=--quick: two (ARGS)
-	@.venv/bin/python benchmarks/throughput.py $(ARGS)
+bench: setup ## CPU time beside plain clients, Bytewax, Quix, Pathway and Flink; run lengths of charts; whole: 20 min, ARGS=--quick: two (ARGS)
+	@status=0; \
+	.venv/bin/python benchmarks/run_lengths.py $(ARGS) || status=1; \
+	.venv/bin/python benchmarks/throughput.py $(ARGS) || status=1; \
+	exit $$status
 
 peers: setup ## Quix Streams, Pathway and Flink for `make bench`, kept outside the tree; it works without them (ARGS)
 	@scripts/bench/peers.sh $(ARGS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from alarms.anew import Told
-from alarms.rules import Kind, kind_of, limit_of, plain, unit_of
+from alarms.rules import Kind, guard_evidence, kind_of, limit_of, plain, unit_of
 from andon.conditions import ConditionChange
 from andon.config.models import Rule
 from andon.plant import SeriesSpec
@@ -37,7 +37,9 @@ def change_of(
         out_s=out_s,
         offset=offset,
         found_late=told.late,
-        evidence={"value": plain(told.peak), "value_unit": spec.unit} if by_time else {},
+        evidence={"value": plain(told.peak), "value_unit": spec.unit}
+        if by_time
+        else guard_evidence(rule, upper=told.upper),
         begun_ns=None if told.begun == told.start else told.begun,
         merged_into_ns=told.merged_into,
         voided=told.voided,

@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 
 from alarms.anew import Told
 from alarms.changes import change_of
-from alarms.kernels import CHANGE, CHUNK, LANE, LONG_AGO, MOST, NONE, OPEN, RAISED, SERIES, step_rows, step_tick
-from alarms.late import Points, judged_kind
-from alarms.late_rows import LateRows
+from alarms.kernels import CHANGE, CHUNK, LANE, LONG_AGO, MOST, NONE, OPEN_END, RAISED, SERIES, step_rows, step_tick
+from alarms.late import judged_kind
+from alarms.late_rows import LateRows, near_ns
 from alarms.rules import compile_rules
 from alarms.snapshots import Snapshot, carry_over, read_snapshot, write_snapshot
+from alarms.spans import Board
+from alarms.stretches import Points
 from andon.conditions import ConditionChange
 from andon.config.models import Rule
 from andon.plant import SeriesSpec, rule_version
@@ -59,7 +61,7 @@ class ConditionEngine:
     """All conditions of one shard.
 
     Series are bound in the order of their ids; a series without rules costs one look-up a row. Good for 100,000
-    series (about 40 bytes each, and 64 for each of its rules); cost per row and rule about 10 ns in the cache.
+    series (about 60 bytes each, and 72 for each of its rules); cost per row and rule about 10 ns in the cache.
 
     rules_of : the rules that apply to a series, in the order in which their changes are to be told. Rules must have
                passed the configuration's check; ValueError where one has not exactly one limit.
@@ -118,7 +120,7 @@ class ConditionEngine:
         if rules not in self._fresh_lanes:
             lanes = np.zeros(len(rules), LANE)
             lanes["rule"] = lanes["next"] = rules
-            lanes["told_start"] = lanes["decided"] = LONG_AGO
+            lanes["told_start"] = lanes["decided"] = lanes["quiet"] = LONG_AGO
             self._fresh_lanes[rules] = lanes
         self._append(spec, None, self._fresh_lanes[rules])
 
@@ -152,8 +154,7 @@ class ConditionEngine:
             )  # fmt: skip
             changes += self._changes(written)
             if behind and self._points is not None:
-                late = self._behind[:behind]
-                self._late.note(ids[late].tolist(), columns[0][late].tolist(), self._specs)
+                self._late.note(self._behind[:behind], ids, columns[0], columns[2], self._board())
         return changes
 
     def tick(self, time_ns: int, offset: int) -> list[ConditionChange]:
@@ -175,12 +176,14 @@ class ConditionEngine:
         """The late rows whose turn it is."""
         self._late.pass_tick(self._series[: self._series_used], len(self))
         changes: list[ConditionChange] = []
-        for series, first, last in self._late.due(points, self._specs, self._open_ns):
+        due = self._late.due(points, self._specs, self._board())
+        for at, (series, first, last) in enumerate(due):
             slot, spec = int(self._slots[series]), self._specs[series]
             if slot < 0:
                 continue
             lanes = self._lanes[self._series[slot]["first"] :][: self._series[slot]["count"]]
-            stretch = self._late.stretch(series, first, last, spec, self._series[slot], self._clock.passed_ns)
+            waiting = min((other for one, other, _ in due[at + 1 :] if one == series), default=OPEN_END)
+            stretch = self._late.stretch(series, first, last, spec, self._series[slot], self._clock.passed_ns, waiting)
             for lane in lanes:
                 ran = max(int(lane["rule"]), int(lane["next"]))
                 if ran == NONE:
@@ -190,14 +193,8 @@ class ConditionEngine:
             self._due[slot // CHUNK] = LONG_AGO
         return changes
 
-    def _open_ns(self, series: int) -> int:
-        """How long the longest condition of a series is open, in the time of the series."""
-        slot = int(self._slots[series])
-        if slot < 0:
-            return 0
-        lanes = self._lanes[self._series[slot]["first"] :][: self._series[slot]["count"]]
-        starts = lanes["start"][lanes["phase"] == OPEN]
-        return int(self._series[slot]["newest"]) - int(starts.min()) if len(starts) else 0
+    def _board(self) -> Board:
+        return Board(self._slots, self._series, self._lanes, self._table)
 
     def snapshot(self) -> Snapshot:
         """The whole state, independent of this object and of the configuration it ran with."""
@@ -241,7 +238,9 @@ class ConditionEngine:
             return
         self._series[slot] = FRESH if record is None else record
         s = self._series[slot]
-        s["id"], s["first"], s["count"] = series_id, first, len(lanes)
+        if s["near"] != near_ns(spec):
+            s["run"] = s["newest"]
+        s["id"], s["first"], s["count"], s["near"] = series_id, first, len(lanes), near_ns(spec)
         self._lanes[first : first + len(lanes)] = lanes
         self._slots[series_id] = slot
         self._series_used, self._lanes_used = slot + 1, first + len(lanes)

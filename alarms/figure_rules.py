@@ -2,7 +2,8 @@
 
 A figure stands for its whole window and is judged once, when the window is final. Windows beyond the limit, one after
 the other, are one condition: it starts with the first and is confirmed at its end at the earliest. A window without
-the figure changes nothing. docs/alarm-rules.md says what corrections of a figure do.
+the figure changes nothing, unless the rule takes what cannot be decided as beyond. docs/alarm-rules.md says what
+corrections of a figure do.
 """
 
 from __future__ import annotations
@@ -10,44 +11,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from typing import Any, NamedTuple
+from typing import Any
 
-from alarms.rules import Kind, kind_of, limit_of, rule_text, unit_of, value_bounds
+from alarms.figure_runs import Judged, Run, Teller, ended_ns, next_run
+from alarms.rules import Kind, kind_of, rule_text
 from andon.conditions import ConditionChange
 from andon.config.models import Rule
 from andon.outputs import Figure
 from andon.plant import rule_version
-from andon.readings import NS_PER_S
 
 LAYOUT = 1
 REMEMBERED = 100  # spans told of a (rule, figure), so that no window is told twice
 Values = Mapping[str, float | None]
 Point = tuple[str, str, str]  # rule id, asset, tag
-
-
-class Run(NamedTuple):
-    """Windows beyond the limit, one after the other. start_ns None: there is none."""
-
-    start_ns: int | None = None
-    end_ns: int = 0  # of the last window beyond
-    out_ns: int = 0
-    peak: float = 0.0
-    upper: bool = False
-    inside_ns: int | None = None  # where the clearing stretch began
-    confirmed_ns: int | None = None  # None: not confirmed
-
-
-class Judged(NamedTuple):
-    """State of one (rule, figure): the newest window, the run before and after it, spans of ended conditions.
-
-    rule: the one that it is judged by; while a condition is open that is the one it was confirmed by.
-    """
-
-    rule: Rule
-    newest_ns: int
-    before: Run
-    after: Run
-    told: tuple[tuple[int, int], ...] = ()
 
 
 class FigureRules:
@@ -91,19 +67,26 @@ class FigureRules:
             self._state.pop(point, None)
             return []
         kind, _, name = (rule.figure or "").partition(".")
-        value = values.get(name) if kind == figure.kind else None
-        if value is None:
+        if kind != figure.kind or name not in values:
+            return []
+        value, gone = values[name], "void" in figure.about  # gone: late data took the window away
+        if (known is None) if gone else (value is None and not rule.undecided):
             return []
         known = Judged(rule, -1, Run(), Run()) if known is None else known._replace(rule=rule)
-        tell = _Teller(rule, rule_version(rule), figure, offset)
-        if figure.start_ns < known.newest_ns:
-            self._state[point], changes = _older(rule, known, figure, value, tell)
+        tell = Teller(rule, rule_version(rule), figure, offset, value)
+        alone = Run() if gone else next_run(rule, Run(), figure, value)
+        if rule.each:
+            self._state[point], changes = _each(known, figure, alone, tell)
+        elif figure.start_ns < known.newest_ns:
+            self._state[point], changes = _older(known, figure, alone, tell)
         elif figure.start_ns == known.newest_ns:
-            after = _next(rule, known.before, figure, value)
+            after = known.before if gone else next_run(rule, known.before, figure, value)
             self._state[point], changes = _again(rule, known, after, figure, tell)
+        elif gone:
+            return []
         else:
-            after = _next(rule, known.after, figure, value)
-            ended = _ended(rule, known.after, after, figure)
+            after = next_run(rule, known.after, figure, value)
+            ended = ended_ns(rule, known.after, after, figure)
             told = (*known.told, *([(known.after.start_ns or 0, known.after.end_ns)] if ended is not None else []))
             self._state[point] = Judged(rule, figure.start_ns, known.after, after, told[-REMEMBERED:])
             changes = tell.step(known.after, after, ended)
@@ -135,66 +118,7 @@ class FigureRules:
             self._state[tuple(point)] = state
 
 
-class _Teller(NamedTuple):
-    """Makes the changes of one rule and figure."""
-
-    rule: Rule
-    version: str
-    figure: Figure
-    offset: int
-
-    def raised(self, run: Run) -> ConditionChange:
-        """The condition of a confirmed run."""
-        rule, figure = self.rule, self.figure
-        return ConditionChange(
-            kind="raised", asset=figure.asset, tag=figure.tag, rule_id=rule.id, rule_version=self.version,
-            raises=rule.raises, priority=rule.priority, condition="figure", limit=limit_of(rule, upper=run.upper),
-            unit=unit_of(Kind.FIGURE, ""), start_ns=run.start_ns or 0, confirmed_ns=run.confirmed_ns or 0,
-            cleared_ns=None, peak=run.peak, out_s=run.out_ns / NS_PER_S, offset=self.offset, latching=rule.latching,
-            evidence={"figure": rule.figure, "value": run.peak},
-        )  # fmt: skip
-
-    def cleared(self, run: Run, cleared_ns: int) -> ConditionChange:
-        """The end of a run."""
-        return replace(self.raised(run), kind="cleared", cleared_ns=cleared_ns)
-
-    def step(self, before: Run, after: Run, ended_ns: int | None) -> list[ConditionChange]:
-        """What a new window made of a run; none both ends one and begins one."""
-        if ended_ns is not None:
-            return [self.cleared(before, ended_ns)]
-        return [self.raised(after)] if after.confirmed_ns is not None and before.confirmed_ns is None else []
-
-
-def _next(rule: Rule, run: Run, figure: Figure, value: float) -> Run:
-    """The run after one more window."""
-    low, high = value_bounds(rule)
-    start_ns, end_ns = figure.start_ns, figure.end_ns
-    if value > high or value < low:
-        if run.start_ns is None:
-            run = Run(start_ns, peak=value, upper=value > high)
-        peak = value if max(value - high, low - value) > max(run.peak - high, low - run.peak) else run.peak
-        run = run._replace(end_ns=end_ns, out_ns=run.out_ns + end_ns - start_ns, peak=peak, inside_ns=None)
-        long_enough = end_ns - (run.start_ns or 0) >= rule.delay_s * NS_PER_S
-        return run._replace(confirmed_ns=end_ns) if run.confirmed_ns is None and long_enough else run
-    if run.confirmed_ns is None:
-        return Run()
-    if rule.deadband and not low + rule.deadband < value < high - rule.deadband:
-        return run._replace(inside_ns=None)
-    inside_ns = start_ns if run.inside_ns is None else run.inside_ns
-    return Run() if end_ns - inside_ns >= rule.off_delay_s * NS_PER_S else run._replace(inside_ns=inside_ns)
-
-
-def _ended(rule: Rule, before: Run, after: Run, figure: Figure) -> int | None:
-    """When the confirmed run before ended, None where it goes on."""
-    if before.confirmed_ns is None or after.start_ns == before.start_ns:
-        return None
-    inside_ns = figure.start_ns if before.inside_ns is None else before.inside_ns
-    return inside_ns + round(rule.off_delay_s * NS_PER_S)
-
-
-def _again(
-    rule: Rule, known: Judged, after: Run, figure: Figure, tell: _Teller
-) -> tuple[Judged, list[ConditionChange]]:
+def _again(rule: Rule, known: Judged, after: Run, figure: Figure, tell: Teller) -> tuple[Judged, list[ConditionChange]]:
     """The newest window has another value now: tell what is different from what was told."""
     was, now, before = known.after.confirmed_ns is not None, after.confirmed_ns is not None, known.before
     state = known._replace(after=after)
@@ -202,22 +126,22 @@ def _again(
         if before.confirmed_ns is None:
             return state, [replace(tell.cleared(known.after, figure.end_ns), kind="revised", voided=True)]
         state = state._replace(told=(*known.told, (before.start_ns or 0, before.end_ns))[-REMEMBERED:])
-        return state, tell.step(before, after, _ended(rule, before, after, figure))
+        return state, tell.step(before, after, ended_ns(rule, before, after, figure))
     if now and not was:  # what goes on again has not ended
         state = state._replace(told=tuple(span for span in known.told if span[0] != after.start_ns))
         return state, [tell.raised(after)]
-    return state, []
+    return state, tell.opened(known.after, after) if was and now and after.start_ns == known.after.start_ns else []
 
 
-def _older(
-    rule: Rule, known: Judged, figure: Figure, value: float, tell: _Teller
-) -> tuple[Judged, list[ConditionChange]]:
-    """A window before the newest was corrected: a condition of its own, or the end of one that was told so."""
+def _older(known: Judged, figure: Figure, alone: Run, tell: Teller) -> tuple[Judged, list[ConditionChange]]:
+    """A window before the newest was corrected: a condition of its own, or the end of one that was told so.
+
+    alone: the run that the window is by itself; none where it is inside, or gone.
+    """
     span = (figure.start_ns, figure.end_ns)
-    alone = _next(rule, Run(), figure, value)
     if span in known.told and alone.start_ns is None:
         told = tuple(one for one in known.told if one != span)
-        gone = Run(figure.start_ns, figure.end_ns, 0, value, False, None, figure.end_ns)
+        gone = Run(figure.start_ns, figure.end_ns, 0, tell.value, False, None, figure.end_ns)
         return known._replace(told=told), [
             replace(tell.cleared(gone, figure.end_ns), kind="revised", voided=True, found_late=True)
         ]
@@ -228,3 +152,21 @@ def _older(
     changes = [tell.raised(alone), tell.cleared(alone, figure.end_ns)]
     told = (*known.told, span)[-REMEMBERED:]
     return known._replace(told=told), [replace(change, found_late=True) for change in changes]
+
+
+def _each(known: Judged, figure: Figure, alone: Run, tell: Teller) -> tuple[Judged, list[ConditionChange]]:
+    """A window of a rule that judges each by itself: one condition, over at its end, whatever stands beside it."""
+    span = (figure.start_ns, figure.end_ns)
+    was = any(begin == figure.start_ns for begin, _ in known.told)
+    told = tuple(one for one in known.told if one[0] != figure.start_ns)
+    state = known._replace(newest_ns=max(known.newest_ns, figure.start_ns))
+    if alone.start_ns is None:
+        gone = Run(*span, 0, tell.value, False, None, figure.end_ns)
+        taken_back = replace(tell.cleared(gone, figure.end_ns), kind="revised", voided=True)
+        return state._replace(told=told), [taken_back] if was else []
+    state = state._replace(told=(*told, span)[-REMEMBERED:])
+    cleared = tell.cleared(alone, figure.end_ns)
+    if was:
+        return state, [replace(cleared, kind="revised")]
+    late = figure.start_ns < known.newest_ns
+    return state, [replace(one, found_late=late) for one in (tell.raised(alone), cleared)]

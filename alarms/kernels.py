@@ -39,6 +39,7 @@ SERIES = np.dtype(
     [
         ("id", "<i4"), ("first", "<i4"), ("count", "<i4"), ("seen", "<i4"),
         ("newest", "<i8"), ("received", "<i8"), ("value", "<f8"),  # of the newest usable row ahead of the others
+        ("near", "<i8"), ("run", "<i8"),  # a longer step is a gap; rows ahead of the others had none since then
     ]
 )  # fmt: skip
 
@@ -50,6 +51,7 @@ LANE = np.dtype(
         ("out", "<i8"), ("peak", "<f8"),
         ("told_start", "<i8"),  # of the last condition that was told: to the outside its identity
         ("decided", "<i8"),  # until where what was told last decided: a row before it may know better
+        ("quiet", "<i8"),  # every row from here on was inside the limits, nothing open; OPEN_END: not known
     ]
 )  # fmt: skip
 
@@ -62,10 +64,10 @@ CHANGE = np.dtype(
     align=True,
 )  # fmt: skip
 
-_jit = njit(nogil=True, cache=True, error_model="numpy")
+jit = njit(nogil=True, cache=True, error_model="numpy")
 
 
-@_jit
+@jit
 def step_rows(
     at: int, time: I64, ids: I32, value: F64, status: U8, offset: I64, received: I64, score: F64,
     slots: I32, series: Any, lanes: Any, rules: Any, due: I64, latest: I64, passed: int, correction: int, out: Any,
@@ -114,8 +116,11 @@ def step_rows(
                 continue
             rule = c.rule
             n += _apply(c, rules[rule], s.id, last, t, x, z, message, out[n])
+            c.quiet = max(c.quiet, t + 1)
             if rule != c.rule >= 0:  # the old rule is done with; the new one sees the value too
                 n += _apply(c, rules[c.rule], s.id, last, t, x, z, message, out[n])
+        if not s.seen or t - s.newest > s.near:
+            s.run = t
         s.seen, s.newest, s.received, s.value = 1, t, max(passed, received[i] + correction), x
         latest[chunk] = max(latest[chunk], s.received)
         if overtaken:
@@ -124,7 +129,7 @@ def step_rows(
     return rows, n, behind
 
 
-@_jit
+@jit
 def step_tick(
     at: int, series: Any, lanes: Any, rules: Any, due: I64, latest: I64, passed: int, offset: int, out: Any
 ) -> tuple[int, int]:
@@ -168,7 +173,7 @@ def step_tick(
     return len(series), n
 
 
-@_jit
+@jit
 def judge_rows(
     at: int, time: I64, value: F64, lane: Any, rules: Any, offset: int, phase: U8, out: Any
 ) -> tuple[int, int]:
@@ -191,14 +196,14 @@ def judge_rows(
     return len(time), n
 
 
-@_jit
+@jit
 def judge_until(t: int, lane: Any, rules: Any, offset: int, out: Any) -> int:
     """After the last row of `judge_rows`, its value is held until t; returns how many changes were written: 0 or 1."""
     n: int = _complete(lane[0], rules[0], 0, t, offset, out[0])
     return n
 
 
-@_jit
+@jit
 def _quiet(c: Any, r: Any, x: float, score: float) -> bool:
     """Nothing is going on and this row starts nothing: nearly every row, so it is decided first."""
     if c.phase != IDLE or r.kind == STUCK:
@@ -213,7 +218,7 @@ def _quiet(c: Any, r: Any, x: float, score: float) -> bool:
 # The functions below write at most one change, into the record o, and return how many.
 
 
-@_jit
+@jit
 def _pass(c: Any, r: Any, sid: int, last: int, t: int, offset: int, o: Any) -> int:
     """The held value lasts from `last` to t."""
     if c.phase == IDLE or r.kind >= STALE:
@@ -223,7 +228,7 @@ def _pass(c: Any, r: Any, sid: int, last: int, t: int, offset: int, o: Any) -> i
     return _complete(c, r, sid, t, offset, o)
 
 
-@_jit
+@jit
 def _complete(c: Any, r: Any, sid: int, t: int, offset: int, o: Any) -> int:
     """Confirm or clear a value condition whose delay ends by t under the held value."""
     if r.kind >= STALE:
@@ -236,7 +241,7 @@ def _complete(c: Any, r: Any, sid: int, t: int, offset: int, o: Any) -> int:
     return 0
 
 
-@_jit
+@jit
 def _apply(
     c: Any, r: Any, sid: int, last: int, t: int, x: float, score: float, offset: int, o: Any
 ) -> int:  # fmt: skip
@@ -255,7 +260,7 @@ def _apply(
     return _apply_value(c, r, sid, t, x, offset, o)
 
 
-@_jit
+@jit
 def _apply_value(c: Any, r: Any, sid: int, t: int, x: float, offset: int, o: Any) -> int:
     beyond = x >= r.high if r.kind == ANOMALY else (x > r.high or x < r.low)
     if c.phase == IDLE:
@@ -276,7 +281,7 @@ def _apply_value(c: Any, r: Any, sid: int, t: int, x: float, offset: int, o: Any
     return _complete(c, r, sid, t, offset, o)  # delays of 0
 
 
-@_jit
+@jit
 def _further(r: Any, x: float, peak: float) -> bool:
     if r.kind == BELOW:
         further = x < peak
@@ -287,7 +292,7 @@ def _further(r: Any, x: float, peak: float) -> bool:
     return further
 
 
-@_jit
+@jit
 def _apply_stuck(c: Any, r: Any, sid: int, last: int, t: int, x: float, offset: int, o: Any) -> int:
     """The peak is the reference. A step longer than the rule's own time is a gap: rows did not keep coming."""
     moved = abs(x - c.peak) > r.deadband
@@ -306,7 +311,7 @@ def _apply_stuck(c: Any, r: Any, sid: int, last: int, t: int, x: float, offset: 
     return told
 
 
-@_jit
+@jit
 def _fall_silent(c: Any, r: Any, s: Any, silent: int, offset: int, o: Any) -> int:
     if c.phase != IDLE or silent < r.on_ns:
         return 0
@@ -314,21 +319,21 @@ def _fall_silent(c: Any, r: Any, s: Any, silent: int, offset: int, o: Any) -> in
     return _confirm(c, r, s.id, offset, o)
 
 
-@_jit
+@jit
 def _start(c: Any, t: int) -> int:
     """The start is the alarm's identity: two of one instance never share it, whatever equal stamps do."""
     again: int = c.told_start + 1
     return max(t, again)
 
 
-@_jit
+@jit
 def _confirm(c: Any, r: Any, sid: int, offset: int, o: Any) -> int:
     c.phase, c.told_start = OPEN, c.start
     c.decided = LONG_AGO if r.kind == STALE else c.start + r.on_ns
     return _write(c, RAISED, sid, r, 0, r.on_ns, offset, o)
 
 
-@_jit
+@jit
 def _clear(c: Any, r: Any, sid: int, at: int, offset: int, o: Any) -> int:
     if r.kind != STALE:
         c.decided = max(at, c.decided)
@@ -337,7 +342,7 @@ def _clear(c: Any, r: Any, sid: int, at: int, offset: int, o: Any) -> int:
     return told
 
 
-@_jit
+@jit
 def _write(c: Any, kind: int, sid: int, r: Any, cleared: int, lasted: int, offset: int, o: Any) -> int:
     o.kind, o.upper, o.series, o.rule = kind, c.upper, sid, c.rule
     o.start, o.begun, o.confirmed, o.cleared = c.told_start, c.start, c.start + r.on_ns, cleared

@@ -6,21 +6,17 @@ it, each its own; the rule of now judges what is left, so that an edited rule ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alarms.anew import Found, Told, Verdict, fresh_lane, judge, matched, resets, settled
+from alarms.anew import Found, Told, Verdict, fresh_lane, judge, matched, settled
 from alarms.kernels import ANOMALY, BEYOND, IDLE, LANE, LONG_AGO, NONE, OPEN, OPEN_END, STALE, STUCK
+from alarms.stretches import Points, Rows, Stretch, after_ended, begin_of, usable
 from alarms.told import ToldTable
-from andon.readings import F64, I64, NS_PER_S
-
-STUCK_BACK_NS = 86_400 * NS_PER_S  # how far back a reference is looked for
-#: Usable rows of a series in [start, end), by time, ties in log order: records with time_ns, value.
-Points = Callable[[int, int, int], NDArray[Any]]
 
 
 class Telling(NamedTuple):
@@ -28,24 +24,6 @@ class Telling(NamedTuple):
 
     kind: Literal["raised", "cleared", "revised"]
     told: Told
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """What of one series is to be judged: event times of its first and last late row, and how its live rows stand."""
-
-    series: int
-    first: int
-    last: int
-    near_ns: int
-    newest: int
-    until: int  # how long the newest value is held by what the ticks say
-    oldest: int  # what goes on since before is left alone
-
-
-class _Rows(NamedTuple):
-    time: I64
-    value: F64
 
 
 def judged_kind(kind: int) -> bool:
@@ -67,8 +45,11 @@ def judge_lane(
     floor = told.floor.get((stretch.series, rule_id), LONG_AGO)
     if not places or stretch.last <= floor:
         return []
-    begin = max(_begin(points, stretch, alive, table[places]), floor + 1)
+    begin = max(begin_of(points, stretch, alive, table[places]), floor + 1)
     if begin < stretch.oldest and any(one.begun == begin for one in alive):
+        return []
+    begin = after_ended(points, stretch, begin, mine, places, table)
+    if begin == OPEN_END:
         return []
     stretch = replace(stretch, until=max(stretch.until, _granted(lane, table)))
     found = _look(points, stretch, begin, places, int(lane["next"]), alive, table)
@@ -87,6 +68,25 @@ def judge_lane(
     if end == OPEN_END:
         _follow(lane, verdicts, told.of(stretch.series, rule_id))
     return [Telling(kind, replace(one)) for kind, one in tellings]
+
+
+def note_quiet(points: Points, stretch: Stretch, lane: Any, table: NDArray[np.void], told: Sequence[Told]) -> None:
+    """After a judgement: rows before the end of anything told are not quiet, whatever they are by themselves.
+
+    A rule that is new to rows the journal holds cannot know of them: for it all is quiet behind the last of these.
+    """
+    ends = max((max(one.start, one.begun, one.cleared or 0) for one in told), default=LONG_AGO)
+    if lane["quiet"] != OPEN_END:
+        lane["quiet"] = max(int(lane["quiet"]), ends + 1)
+        return
+    rule = int(lane["rule"])
+    older = {one.rule for one in told} - {rule}
+    known = rule == lane["next"] and (lane["phase"] == IDLE or not judged_kind(table[rule]["kind"]))
+    if not known or any(table[one]["kind"] == STUCK for one in older):
+        return
+    rows = points(stretch.series, stretch.newest, OPEN_END)
+    newest = max(stretch.newest, int(rows["time_ns"][-1])) if len(rows) else stretch.newest
+    lane["quiet"] = max(newest, ends) + 1 + max((int(table[one]["on_ns"]) for one in older), default=0)
 
 
 def _granted(lane: Any, table: NDArray[np.void]) -> int:
@@ -113,40 +113,6 @@ def _places(lane: Any, alive: Sequence[Told], table: NDArray[np.void]) -> list[i
     return [place for place in places if judged_kind(table[place]["kind"])]
 
 
-def _begin(points: Points, stretch: Stretch, alive: Sequence[Told], rules: NDArray[np.void]) -> int:
-    """A time before the first late row at which nothing is going on whatever the late rows say.
-
-    A row beyond a limit longer ago than the delay is either told of or forgotten since.
-    """
-    begin = int(stretch.first - rules["on_ns"].max() - 1)
-    for rule in rules[rules["kind"] == STUCK]:
-        begin = min(begin, _last_reset(points, stretch, rule))
-    while True:
-        holding = [
-            one.begun for one in alive if one.begun < begin and (one.cleared is None or begin - 1 <= one.cleared)
-        ]
-        if not holding:
-            return begin
-        begin = min(holding)
-
-
-def _last_reset(points: Points, stretch: Stretch, rule: Any) -> int:
-    back = max(int(2 * rule["on_ns"]), stretch.near_ns)
-    while back < STUCK_BACK_NS:
-        rows = _usable(points(stretch.series, stretch.first - back, stretch.first))
-        anew = np.flatnonzero(resets(rows.time, rows.value, rule))
-        if len(anew):
-            return int(rows.time[anew[-1]])
-        back *= 4
-    return stretch.first - STUCK_BACK_NS
-
-
-def _usable(rows: NDArray[Any]) -> _Rows:
-    value = np.ascontiguousarray(rows["value"], np.float64)
-    time, finite = np.ascontiguousarray(rows["time_ns"], np.int64), np.isfinite(value)
-    return _Rows(time, value) if finite.all() else _Rows(time[finite], value[finite])
-
-
 def _look(
     points: Points, stretch: Stretch, begin: int, places: Sequence[int], now: int, alive: Sequence[Told],
     table: NDArray[np.void],
@@ -155,7 +121,7 @@ def _look(
     ahead = max(stretch.near_ns, int((table[list(places)]["on_ns"] + table[list(places)]["off_ns"]).max()))
     while True:
         end = min(stretch.last + ahead, stretch.newest)
-        rows = _usable(points(stretch.series, begin, end + 1))
+        rows = usable(points(stretch.series, begin, end + 1))
         if any(one.begun == begin for one in alive) and (not len(rows.time) or rows.time[0] != begin):
             return None  # older than what the journal keeps
         until = stretch.until if end == stretch.newest else None
@@ -170,7 +136,7 @@ def _look(
 
 
 def _verdicts(
-    rows: _Rows, places: Sequence[int], now: int, alive: Sequence[Told], table: NDArray[np.void], until: int | None
+    rows: Rows, places: Sequence[int], now: int, alive: Sequence[Told], table: NDArray[np.void], until: int | None
 ) -> dict[int, Verdict]:
     """Of older versions only what they told of; each version sees the rows outside of what those before it told."""
     verdicts: dict[int, Verdict] = {}
@@ -191,7 +157,7 @@ def _verdicts(
     return verdicts
 
 
-def _judge_parts(rows: _Rows, mask: NDArray[np.bool_], rule: NDArray[np.void], until: int | None) -> Verdict:
+def _judge_parts(rows: Rows, mask: NDArray[np.bool_], rule: NDArray[np.void], until: int | None) -> Verdict:
     """As `judge`, of the rows in the mask, anew after every row that is not."""
     if mask.all():
         return judge(rows.time, rows.value, rule, until)
@@ -210,7 +176,7 @@ def _judge_parts(rows: _Rows, mask: NDArray[np.bool_], rule: NDArray[np.void], u
 
 
 def _settled_at(
-    rows: _Rows, verdicts: Mapping[int, Verdict], alive: Sequence[Told], table: NDArray[np.void], last: int
+    rows: Rows, verdicts: Mapping[int, Verdict], alive: Sequence[Told], table: NDArray[np.void], last: int
 ) -> int | None:
     """Time of the first row behind `last` from which on what was told is right; None where there is none."""
     good = rows.time > last
@@ -286,7 +252,7 @@ def _follow(lane: Any, verdicts: Mapping[int, Verdict], told: Sequence[Told]) ->
     state = verdicts[open_place].lane[0]
     started = int(lane["told_start"])
     for name in LANE.names or ():
-        if name not in ("rule", "next", "told_start"):
+        if name not in ("rule", "next", "told_start", "quiet"):
             lane[name] = state[name]
     lane["rule"] = open_place
     if state["phase"] == OPEN:

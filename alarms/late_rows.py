@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alarms.anew import Told
-from alarms.late import Points, Stretch, Telling, judge_lane
+from alarms.late import Telling, judge_lane, note_quiet
 from alarms.snapshots import Late, State
-from alarms.spans import Spans
+from alarms.spans import Board, Spans
+from alarms.stretches import Points, Stretch
 from alarms.told import ToldTable
 from andon.plant import SeriesSpec
-from andon.readings import NS_PER_S
+from andon.readings import F64, I32, I64, NS_PER_S
 
 GAP_INTERVALS = 3  # a step of a series longer than this many of its intervals (`every_s`) is a gap
 FORGET_TICKS = 3600
-PATIENCE_NS = 600 * NS_PER_S  # of an open condition, for each tick that late rows of its series wait at least
 
 
 class LateRows:
@@ -28,10 +28,9 @@ class LateRows:
         self._keep_ns = round(keep_s * NS_PER_S)
         self._spans, self._told, self._ticks = Spans(), ToldTable(), 0
 
-    def note(self, series: Sequence[int], time_ns: Sequence[int], specs: Sequence[SeriesSpec]) -> None:
-        """Late rows, in log order."""
-        for one, at in zip(series, time_ns, strict=True):
-            self._spans.note(one, at, _near_ns(specs[one]), self._ticks)
+    def note(self, late: I32, ids: I32, time_ns: I64, value: F64, board: Board) -> None:
+        """Late rows, in log order: places `late` in the columns of a batch, all of series with rules."""
+        self._spans.note(late, ids, time_ns, value, board, self._ticks)
 
     def tell(self, series: int, rule_id: str, told: Told) -> Told:
         """A condition was raised, or (with its end) cleared; returns what is known of it now."""
@@ -53,33 +52,35 @@ class LateRows:
             newest[series["id"]] = series["newest"]
             self._told.forget_before(newest, self._keep_ns)
 
-    def due(
-        self, points: Points, specs: Sequence[SeriesSpec], open_ns: Callable[[int], int]
-    ) -> list[tuple[int, int, int]]:
-        """(series, first, last) of the stretches whose turn it is.
-
-        open_ns: how long the longest condition of a series is open. All its rows are read for a judgement, so that is
-        made the less often the longer it gets.
-        """
+    def due(self, points: Points, specs: Sequence[SeriesSpec], board: Board) -> list[tuple[int, int, int]]:
+        """(series, first, last) of the stretches whose turn it is and that may change what was told."""
         if not self._spans:
             return []
         return self._spans.due(
             self._ticks,
-            lambda series, last: len(points(series, last + 1, last + 1 + _near_ns(specs[series]))) > 0,
-            lambda series: open_ns(series) // PATIENCE_NS,
+            lambda series, last: len(points(series, last + 1, last + 1 + near_ns(specs[series]))) > 0,
+            board,
         )
 
-    def stretch(self, series: int, first: int, last: int, spec: SeriesSpec, record: Any, passed_ns: int) -> Stretch:
-        """What is to be judged; record: the series' SERIES record, passed_ns: the ticks' time."""
-        newest = int(record["newest"])
+    def stretch(
+        self, series: int, first: int, last: int, spec: SeriesSpec, record: Any, passed_ns: int, waiting: int
+    ) -> Stretch:
+        """What is to be judged; record: the series' SERIES record, passed_ns: the ticks' time.
+
+        waiting: the first late row of the series that is judged later in this tick, OPEN_END where there is none.
+        """
+        newest, behind = int(record["newest"]), self._spans.first_of(series)
+        waiting = waiting if behind is None else min(waiting, behind)
         until = newest + max(0, passed_ns - int(record["received"]))
-        return Stretch(series, first, min(last, newest), _near_ns(spec), newest, until, newest - self._keep_ns)
+        return Stretch(series, first, min(last, newest), near_ns(spec), newest, until, newest - self._keep_ns, waiting)
 
     def judge(
         self, points: Points, stretch: Stretch, lane: Any, rule_id: str, table: NDArray[np.void]
     ) -> list[Telling]:
         """`judge_lane` with what was told."""
-        return judge_lane(points, stretch, lane, rule_id, table, self._told)
+        tellings = judge_lane(points, stretch, lane, rule_id, table, self._told)
+        note_quiet(points, stretch, lane, table, self._told.of(stretch.series, rule_id))
+        return tellings
 
     def snapshot(self) -> Late:
         """Plain values."""
@@ -92,5 +93,6 @@ class LateRows:
         self._ticks = state.ticks
 
 
-def _near_ns(spec: SeriesSpec) -> int:
+def near_ns(spec: SeriesSpec) -> int:
+    """The longest step of a series, in ns, that is no gap."""
     return round(min(GAP_INTERVALS * spec.every_s, 1e9) * NS_PER_S)

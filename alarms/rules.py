@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from decimal import Decimal
 from enum import IntEnum
 from typing import Any
 
@@ -100,11 +101,38 @@ def compile_rules(rules: Sequence[Rule]) -> NDArray[np.void]:
 
 
 def value_bounds(rule: Rule) -> tuple[float, float]:
-    """Low and high of an above, below or outside rule, in the unit of the series; -inf, inf where there is none."""
+    """Acceptance limits of an above, below or outside rule, in the unit of the series; -inf, inf for an open side.
+
+    With a guard band w, low + w and high - w as decimals: a value on 7.8 is not above 8.0 less 0.2.
+
+    >>> value_bounds(Rule(id="cold", on="*", outside=(2.0, 8.0), guard_band=0.2))
+    (2.2, 7.8)
+    """
+    low, high = specified_bounds(rule)
+    if not rule.guard_band:
+        return low, high
+    return _moved(low, rule.guard_band), _moved(high, -rule.guard_band)
+
+
+def specified_bounds(rule: Rule) -> tuple[float, float]:
+    """The limits as they are written, without guard band; -inf, inf for an open side."""
     if rule.outside is not None:
         return rule.outside
     low = -np.inf if rule.below is None else rule.below
     return low, np.inf if rule.above is None else rule.above
+
+
+def _moved(limit: float, by: float) -> float:
+    return float(Decimal(repr(float(limit))) + Decimal(repr(float(by))))
+
+
+def guard_evidence(rule: Rule, *, upper: bool) -> dict[str, object]:
+    """What an alarm of a guarded rule cites: the guard band, and the limit that it was taken off; else nothing."""
+    if not rule.guard_band:
+        return {}
+    low, high = specified_bounds(rule)
+    on_top = upper if rule.outside is not None else rule.above is not None
+    return {"guard_band": rule.guard_band, "specified": high if on_top else low}
 
 
 def _bounds(rule: Rule) -> tuple[float, float]:
@@ -120,14 +148,16 @@ def _bounds(rule: Rule) -> tuple[float, float]:
 
 
 def limit_of(rule: Rule, *, upper: bool) -> float:
-    """The limit that was crossed, in the unit of `unit_of`; `upper` picks the side of an outside rule."""
+    """The limit that was crossed, in the unit of `unit_of`, less the guard band; `upper`: the side of outside."""
     if rule.forecast_s is not None:
         return rule.forecast_s
-    if rule.outside is not None:
-        return rule.outside[1] if upper else rule.outside[0]
+    low, high = value_bounds(rule)
+    if rule.above is not None or (rule.outside is not None and upper):
+        return high
+    if rule.below is not None or rule.outside is not None:
+        return low
     values = (
-        rule.above, rule.below, rule.anomaly, rule.stale_s, rule.stuck_s, rule.rate_above, rule.rate_below, rule.by,
-        rule.gap_s,
+        rule.anomaly, rule.stale_s, rule.stuck_s, rule.rate_above, rule.rate_below, rule.by, rule.gap_s,
     )  # fmt: skip
     return next(value for value in values if value is not None)
 

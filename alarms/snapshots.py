@@ -8,15 +8,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from alarms.kernels import LANE, LONG_AGO, NONE, OPEN, SERIES
+from alarms.kernels import LANE, LONG_AGO, NONE, OPEN, OPEN_END, SERIES
 from alarms.rules import rule_text
 from alarms.snapshots_1 import read_layout_1
+from alarms.snapshots_2 import read_layout_2
 from alarms.told import TOLD
 from andon.config.models import Rule
 from andon.readings import I32
 
-#: Grows whenever SERIES, LANE, TOLD or the meaning of a field changes. Layout 1 is read as well (`snapshots_1.py`).
-LAYOUT = 2
+#: Grows whenever SERIES, LANE, TOLD or the meaning of a field changes. Layouts 1 and 2 are read as well.
+LAYOUT = 3
 
 #: What late rows are compared with: TOLD records and floors of `ToldTable`, spans of `Spans`, ticks so far.
 Late = tuple[bytes, tuple[tuple[int, str, int], ...], tuple[tuple[int, ...], ...], int]
@@ -50,18 +51,20 @@ def write_snapshot(
 def read_snapshot(snapshot: tuple[Any, ...]) -> State:
     """ValueError for another layout or for arrays that are not whole."""
     layout, clock, slots, series, lanes, texts, *late = snapshot
-    if layout not in (1, LAYOUT):
+    if layout not in (1, 2, LAYOUT):
         raise ValueError(f"alarm state of layout {layout}; this version reads layout {LAYOUT}")
     rules = [Rule.model_validate_json(text) for text in texts]
     places = np.frombuffer(slots, "<i4")
     if layout == 1:
         arrays = read_layout_1(series, lanes)
-        return State((clock[0], clock[1]), places, arrays.series, arrays.lanes, rules, arrays.told, (), arrays.spans, 0)
+        now = read_layout_2(arrays.series.tobytes(), arrays.lanes.tobytes())
+        return State((clock[0], clock[1]), places, *now, rules, arrays.told, (), arrays.spans, 0)
+    if layout == LAYOUT:
+        now = np.frombuffer(series, SERIES), np.frombuffer(lanes, LANE)
+    else:
+        now = read_layout_2(series, lanes)
     told, floors, spans, ticks = late[0]
-    return State(
-        (clock[0], clock[1]), places, np.frombuffer(series, SERIES), np.frombuffer(lanes, LANE), rules,
-        np.frombuffer(told, TOLD), floors, spans, ticks,
-    )  # fmt: skip
+    return State((clock[0], clock[1]), places, *now, rules, np.frombuffer(told, TOLD), floors, spans, ticks)
 
 
 def carry_over(before: NDArray[np.void], now: Sequence[tuple[str, int]], ids: Sequence[str]) -> NDArray[np.void]:
@@ -92,6 +95,7 @@ def _lane(before: NDArray[np.void], k: int | None, rule: int) -> NDArray[np.void
     lane = np.zeros(1, LANE)
     lane["rule"] = lane["next"] = rule
     lane["told_start"] = lane["decided"] = LONG_AGO
+    lane["quiet"] = OPEN_END
     if k is None:
         return lane
     old = before[k]
@@ -99,6 +103,8 @@ def _lane(before: NDArray[np.void], k: int | None, rule: int) -> NDArray[np.void
         for field in LANE.names or ():
             lane[field] = old[field]
         lane["next"] = rule
+        if not old["rule"] == old["next"] == rule:
+            lane["quiet"] = OPEN_END
     else:
         lane["told_start"] = old["told_start"]
     return lane

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from alarms.kernels import LANE, LONG_AGO, NONE, OPEN, OPEN_END, SERIES
+from alarms.kernels import LONG_AGO, NONE, OPEN, OPEN_END
+from alarms.snapshots_2 import LANE_2, SERIES_2
 from alarms.told import TOLD
 
 SERIES_1 = np.dtype(
@@ -31,7 +32,7 @@ LANE_1 = np.dtype(
 
 
 class Arrays(NamedTuple):
-    """SERIES, LANE and TOLD records, and spans to be judged."""
+    """SERIES_2, LANE_2 and TOLD records, and spans to be judged."""
 
     series: NDArray[np.void]
     lanes: NDArray[np.void]
@@ -40,19 +41,19 @@ class Arrays(NamedTuple):
 
 
 def read_layout_1(series: bytes, lanes: bytes) -> Arrays:
-    """The same state in the arrays of now. Of a condition that has ended only its times are known."""
+    """The same state in the arrays of layout 2. Of a condition that has ended only its times are known."""
     old_series, old_lanes = np.frombuffer(series, SERIES_1), np.frombuffer(lanes, LANE_1)
-    new_series, new_lanes = np.zeros(len(old_series), SERIES), np.zeros(len(old_lanes) // 2, LANE)
+    new_series, new_lanes = np.zeros(len(old_series), SERIES_2), np.zeros(len(old_lanes) // 2, LANE_2)
     told: list[NDArray[np.void]] = []
     spans: list[tuple[int, ...]] = []
-    for name in SERIES.names or ():
+    for name in SERIES_2.names or ():
         new_series[name] = old_series[name]
     for at, one in enumerate(old_series):
         first, count = int(one["first"]), int(one["count"])
         mine = old_lanes[first : first + 2 * count]
         new_series[at]["first"] = first // 2
         fresh = new_lanes[first // 2 : first // 2 + count]
-        for name in LANE.names or ():
+        for name in LANE_2.names or ():
             if name != "decided":
                 fresh[name] = mine[:count][name]
         fresh["decided"] = LONG_AGO

@@ -2,104 +2,110 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-from andon.readings import NS_PER_S
+import numpy as np
+from numpy.typing import NDArray
 
-QUIET_TICKS = 5  # no late row for so long: what came is judged
-LONG_QUIET_TICKS = 60  # the same, where the rows after the last late one are still missing: more may be on its way
-OLDEST_TICKS, OLDEST_OPEN_TICKS = 60, 600  # late rows keep coming: judged all the same after so long; open: as above
-NEAR_NS = 60 * NS_PER_S  # late rows this near to each other, or three intervals, are one stretch
-MOST_OF_SERIES = 8  # stretches; the nearest two become one beyond that
-MOST_A_TICK = 64
+from alarms import spans_kernel
+from alarms.spans_kernel import ASK, CALM, FIRST, LAST, LATEST, OLDEST_OPEN_TICKS, ROOM, SINCE
+from andon.readings import F64, I32, I64
+
+__all__ = ["OLDEST_OPEN_TICKS", "Board", "Spans"]
+
+MOST_A_TICK = 64  # stretches that are judged; those that can change nothing do not count
 
 
-@dataclass(slots=True)
-class Span:
-    """Event times of late rows, both ends included, and the ticks before which the first and the last of them came."""
+class Board(NamedTuple):
+    """The engine's state as its kernels take it: place of each series in `series`, SERIES, LANE and RULE records."""
 
-    first: int
-    last: int
-    since: int
-    latest: int
+    slots: I32
+    series: NDArray[np.void]
+    lanes: NDArray[np.void]
+    rules: NDArray[np.void]
 
 
 class Spans:
-    """Stretches with late rows, by series."""
+    """Stretches with late rows, by series; 4 bytes a series, and 300 for each that has any.
+
+    Of a stretch: event times of its first and last late row, and the ticks before which the first and the last of
+    them came.
+    """
 
     def __init__(self) -> None:
-        self._of: dict[int, list[Span]] = {}
+        self._forget()
+
+    def _forget(self) -> None:
+        self._place = np.zeros(0, np.int32)
+        self._owner, self._count, self._spans = spans_kernel.empty(0)
+        self._used = 0
 
     def __bool__(self) -> bool:
-        return bool(self._of)
+        return bool(self._used)
 
-    def note(self, series: int, time_ns: int, near_ns: int, ticks: int) -> None:
-        """One late row of a series; near_ns: three of its intervals."""
-        mine = self._of.setdefault(series, [])
-        near = max(near_ns, NEAR_NS)
-        for span in mine:
-            if span.first - near <= time_ns <= span.last + near:
-                span.first, span.last, span.latest = min(span.first, time_ns), max(span.last, time_ns), ticks
-                break
-        else:
-            mine.append(Span(time_ns, time_ns, ticks, ticks))
-            mine.sort(key=lambda one: one.first)
-        self._join(series, near)
+    def note(self, late: I32, ids: I32, time_ns: I64, value: F64, board: Board, ticks: int) -> None:
+        """Rows `late` of a batch, all of series with rules; in log order."""
+        self._make_room(len(board.slots), len(late))
+        self._used = spans_kernel.note_rows(
+            late, ids, time_ns, value, *board, ticks, self._place, self._owner, self._count, self._spans, self._used
+        )
 
-    def _join(self, series: int, near: int) -> None:
-        mine = self._of[series]
-        gaps = [after.first - before.last for before, after in pairwise(mine)]
-        while gaps and (min(gaps) <= near or len(mine) > MOST_OF_SERIES):
-            at = gaps.index(min(gaps))
-            one, other = mine[at], mine.pop(at + 1)
-            one.last, one.since, one.latest = (
-                max(one.last, other.last), min(one.since, other.since), max(one.latest, other.latest),
-            )  # fmt: skip
-            gaps = [after.first - before.last for before, after in pairwise(mine)]
+    def due(self, ticks: int, goes_on: Callable[[int, int], bool], board: Board) -> list[tuple[int, int, int]]:
+        """(series, first, last) of those that are to be judged now, longest waiting first; they are forgotten here.
 
-    def due(
-        self, ticks: int, goes_on: Callable[[int, int], bool], patience: Callable[[int], int] = lambda _series: 0
-    ) -> list[tuple[int, int, int]]:
-        """(series, first, last) of those whose turn it is now; they are forgotten here. Those that wait longest first.
-
-        goes_on: whether the series has a row soon after a time, so that nothing is missing behind it. patience: ticks
-        that a stretch of the series waits at least, OLDEST_OPEN_TICKS at most.
+        goes_on: whether the series has a row soon after a time, so that nothing is missing behind it; asked only
+        where the board does not tell. Those that can change nothing are forgotten when it is their turn.
         """
-        ready = [
-            (span.since, series, span.first, span.last)
-            for series, mine in self._of.items()
-            for span in mine
-            if ticks - span.since >= min(patience(series), OLDEST_OPEN_TICKS)
-            and _ready(span, ticks, lambda last, series=series: goes_on(series, last))  # type: ignore[misc] # bound now
-        ]
-        taken = sorted(ready)[:MOST_A_TICK]
-        for _, series, first, _ in taken:
-            left = [span for span in self._of[series] if span.first != first]
-            if left:
-                self._of[series] = left
-            else:
-                del self._of[series]
-        return [(series, first, last) for _, series, first, last in taken]
+        out = np.empty((self._used * ROOM, 5), np.int64)
+        found, self._used = spans_kernel.take_due(
+            ticks, *board, self._place, self._owner, self._count, self._spans, self._used, out
+        )  # fmt: skip
+        ready = sorted(
+            (since, series, first, last, how & CALM)
+            for since, series, first, last, how in out[:found].tolist()
+            if not how & ASK or goes_on(series, last)
+        )
+        taken = [(series, first, last) for _, series, first, last, calm in ready if not calm][:MOST_A_TICK]
+        self._drop([*taken, *((series, first, last) for _, series, first, last, calm in ready if calm)])
+        return taken
+
+    def first_of(self, series: int) -> int | None:
+        """Event time of the first late row of a series that waits, None where there is none."""
+        place = int(self._place[series]) if series < len(self._place) else -1
+        return None if place < 0 else int(self._spans[place, 0, FIRST])
 
     def snapshot(self) -> tuple[tuple[int, ...], ...]:
         """Plain tuples: series, first, last, since, latest."""
+        order = FIRST, LAST, SINCE, LATEST
         return tuple(
-            (series, span.first, span.last, span.since, span.latest)
-            for series, mine in sorted(self._of.items())
-            for span in mine
+            (int(self._owner[block]), *self._spans[block, at, order].tolist())
+            for block in np.argsort(self._owner[: self._used]).tolist()
+            for at in range(int(self._count[block]))
         )
 
     def restore(self, snapshot: tuple[tuple[int, ...], ...]) -> None:
         """Take over a snapshot."""
-        self._of = {}
+        self._forget()
+        self._make_room(max((one[0] for one in snapshot), default=-1) + 1, len(snapshot))
         for series, first, last, since, latest in snapshot:
-            self._of.setdefault(series, []).append(Span(first, last, since, latest))
+            if self._place[series] < 0:
+                self._place[series], self._owner[self._used] = self._used, series
+                self._used += 1
+            block = self._place[series]
+            self._spans[block, self._count[block]] = first, last, since, latest
+            self._count[block] += 1
 
+    def _drop(self, gone: Sequence[tuple[int, int, int]]) -> None:
+        which, first = np.array([one[0] for one in gone], np.int32), np.array([one[1] for one in gone], np.int64)
+        self._used = spans_kernel.drop(which, first, self._place, self._owner, self._count, self._spans, self._used)
 
-def _ready(span: Span, ticks: int, goes_on: Callable[[int], bool]) -> bool:
-    quiet, age = ticks - span.latest, ticks - span.since
-    if quiet >= LONG_QUIET_TICKS or age >= OLDEST_OPEN_TICKS:
-        return True
-    return (quiet == QUIET_TICKS or (age > 0 and age % OLDEST_TICKS == 0)) and goes_on(span.last)
+    def _make_room(self, series: int, blocks: int) -> None:
+        if len(self._place) < series:
+            self._place = np.concatenate([self._place, np.full(series - len(self._place), -1, np.int32)])
+        if len(self._owner) < self._used + blocks:
+            more = spans_kernel.empty(max(64, blocks, len(self._owner)))
+            kept = self._owner, self._count, self._spans
+            self._owner, self._count, self._spans = (
+                np.concatenate([one, other]) for one, other in zip(kept, more, strict=True)
+            )  # fmt: skip

@@ -24,13 +24,13 @@ class ConditionChange:
     rule_version: str  # hash of the rule as it stood when the condition opened
     raises: str  # none, quality_event, maintenance_order
     priority: str  # critical, high, medium, low
-    condition: str  # above, below, outside, stale, stuck, anomaly
-    limit: float | None  # the limit that was crossed; s for stale and stuck, score for anomaly
+    condition: str  # above, below, outside, stale, stuck, anomaly ...; undecided: of a figure that is not known
+    limit: float | None  # the limit that was crossed, less its guard band; s for stale and stuck, score for anomaly
     unit: str
     start_ns: int  # crossing, event time
     confirmed_ns: int  # start + delay
     cleared_ns: int | None  # event time of the return, None while open
-    peak: float  # furthest value (or score) reached so far
+    peak: float | None  # furthest value (or score) reached so far; None: undecided
     out_s: float  # time beyond the limit so far, last value held, s
     offset: int  # offset of the message (or tick) that decided
     found_late: bool = False  # came in a backlog: true event time, live state untouched

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 
@@ -111,20 +110,25 @@ class SpanRows:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """An OEE or cold-chain figure of [start_ns, end_ns). Key: asset, tag, kind, start_ns.
+    """A figure of [start_ns, end_ns): of a window, a cycle, a subgroup. Key: asset, tag, kind, start_ns.
 
-    While the window runs, final is False and revision 0; later writes replace it. parts are additive where the
-    figure allows it (ratios are divided at read time) and None where unknown.
+    kind is one of `andon.config.rule_references.FIGURES`. While it runs, final is False and revision 0; later writes
+    replace it. A final one has revision 1, and each correction one more; one that late data took away is written again
+    with every part None and `about["void"]` = "late". parts are additive where the figure allows it (ratios are divided
+    at read time) and None where unknown. about: what is told beside numbers, as texts: product, order, lot, version
+    of limits, codes. known_ns: time of the tick that published it, so that it can be asked what was known then.
     """
 
     asset: str
     tag: str
-    kind: Literal["oee", "cold_chain"]
+    kind: str
     start_ns: int
     end_ns: int
     revision: int
     final: bool
     parts: Mapping[str, float | None]
+    about: Mapping[str, str] = field(default_factory=dict)
+    known_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

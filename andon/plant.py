@@ -5,13 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from fnmatch import fnmatchcase
 from functools import cached_property
 
 import rfc8785
 
+from andon.calendars import ShiftCalendar, ShiftTimes, WorkDays
+from andon.config.calendar import WEEKDAYS, WorkCalendar
 from andon.config.declared import DeclaredWindow
+from andon.config.health import WaveAnalysis
 from andon.config.models import Asset, ColdChain, Oee, Plant, Rule, Template
+from andon.config.oee_lines import Line
 from andon.partitioners import PARTITIONERS
 
 PACKML_STATES = (
@@ -35,6 +40,7 @@ class SeriesSpec:
     modulus: float | None
     detect: str  # name of the detector: robust, ewma; empty: none
     gxp: bool
+    wave: WaveAnalysis | None = None  # of a waveform: what is computed of its blocks
 
     @property
     def path(self) -> str:
@@ -63,6 +69,7 @@ class PlantModel:
     def series(self) -> dict[tuple[str, str], SeriesSpec]:
         """Every declared series by (asset path, tag)."""
         specs = {}
+        waves = self._waves
         for asset in self.config.asset:
             own = {one.tag: one for one in asset.series}
             shared = [one for one in self.templates[asset.template].series if one.tag not in own]
@@ -72,8 +79,19 @@ class PlantModel:
                 specs[asset.path, one.tag] = SeriesSpec(
                     asset.path, one.tag, one.kind, one.unit, low, high, one.every_s,
                     states, one.modulus, "robust" if one.detect is True else one.detect or "", one.gxp,
+                    waves.get((asset.template, one.tag)),
                 )  # fmt: skip
         return specs
+
+    @cached_property
+    def _waves(self) -> dict[tuple[str, str], WaveAnalysis]:
+        """What is computed of the blocks of a waveform, by template and tag."""
+        bearings = {bearing.name: bearing for bearing in self.config.bearing}
+        return {
+            (template.name, one.tag): WaveAnalysis(one, bearings.get(one.bearing or ""))
+            for template in self.config.template
+            for one in template.vibration
+        }
 
     def shard_of(self, asset: str) -> int:
         """The shard whose log carries this asset."""
@@ -111,6 +129,46 @@ class PlantModel:
         """Which series give this asset's OEE."""
         return self.template_of(asset).oee
 
+    @cached_property
+    def lines(self) -> dict[str, Line]:
+        """Declared lines by the path of their own asset."""
+        return {line.asset: line for line in self.config.line}
+
+    @cached_property
+    def with_oee(self) -> list[str]:
+        """Assets that an OEE is computed of: units and declared lines."""
+        return [path for path in self.assets if path in self.lines or self.oee_of(path)]
+
+    @cached_property
+    def bottlenecks(self) -> frozenset[str]:
+        """Units whose figures stand for a line that is not declared."""
+        return frozenset(path for path in self.assets if (oee := self.oee_of(path)) and oee.bottleneck)
+
+    @cached_property
+    def line_cells(self) -> dict[str, tuple[str, ...]]:
+        """The cells of declared lines, as `operators.topology` reads them."""
+        return {line.asset: line.cells for line in self.config.line}
+
+    @cached_property
+    def shift_calendar(self) -> ShiftCalendar | None:
+        """When production is planned; None where neither [calendar] nor a [[shift]] says."""
+        days, shifts = self.config.calendar, self.config.shift
+        if not shifts and days == WorkCalendar():
+            return None
+        begins = sorted(_minute(one.begins) for one in shifts)
+        times = [
+            ShiftTimes(
+                one.name, _minute(one.begins),
+                _minute(one.ends) if one.ends else begins[(begins.index(_minute(one.begins)) + 1) % len(begins)],
+                frozenset(WEEKDAYS.index(day) for day in one.weekdays),
+                tuple((_minute(pause.begins), pause.minutes) for pause in one.breaks),
+            )
+            for one in shifts
+        ]  # fmt: skip
+        off, work = (frozenset(map(date.fromisoformat, told)) for told in (days.off, days.work))
+        worked = WorkDays(days.country, days.subdivision, off, work)
+        return ShiftCalendar(self.config.site.timezone, times or [ShiftTimes("", 0, 0)], worked)
+
     def cold_chain_of(self, asset: str) -> ColdChain | None:
         """Which series is this asset's storage temperature."""
         return self.template_of(asset).cold_chain
@@ -118,6 +176,11 @@ class PlantModel:
     def ideal_cycle_s(self, asset: str) -> float | None:
         """Planned run time per item of the asset, s; None where no cycle is declared."""
         return next((cycle.seconds for cycle in self.config.cycle if cycle.asset == asset), None)
+
+
+def _minute(local: str) -> int:
+    """Minutes after midnight of HH:MM."""
+    return int(local[:2]) * 60 + int(local[3:])
 
 
 def rule_version(rule: Rule) -> str:

@@ -244,6 +244,7 @@ class Block:
     """A waveform: rate_hz samples per second of `unit` from t0_ns on, float32[n], n >= 1, all finite.
 
     series has the kind waveform. status, offset, received_ns as in `Readings`, at_row as in `Event`.
+    rpm: of the shaft at the begin and at the end of the block, {rev}/min, where the device told it.
     """
 
     t0_ns: int
@@ -255,10 +256,14 @@ class Block:
     offset: int = 0
     received_ns: int = 0
     at_row: int = 0
+    rpm: tuple[float, float] | None = None
 
 
 #: What a block's figures are called: tag of the waveform + one of these, where the plant declares such a series.
-BLOCK_FIGURES = (".rms", ".peak", ".crest", ".kurtosis")
+BLOCK_FIGURES = (
+    ".rms", ".peak", ".crest", ".kurtosis", ".velocity", ".speed", ".envelope", ".ftf", ".bpfo", ".bpfi", ".bsf",
+    ".speed_from", ".speed_change",
+)  # fmt: skip
 
 
 class Reason(IntEnum):

@@ -17,6 +17,8 @@ from andon.config.people import DAYS, Duty, Person
 from andon.readings import NS_PER_S
 
 ERP = "erp"
+DAY_MINUTES = 24 * 60
+WEEK_MINUTES = 7 * DAY_MINUTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,32 @@ class Roster:
 
     def _local(self, now_ns: int) -> datetime:
         return datetime.fromtimestamp(now_ns // NS_PER_S, self.zone)
+
+
+def week_gaps(duties: Sequence[Duty]) -> list[tuple[int, int]]:
+    """When nobody is on duty in a week without a clock change: [from, to) in minutes after Monday 00:00.
+
+    A gap over the end of the week is told once, with `to` beyond it.
+
+    >>> week_gaps([Duty(people=("a",), days=("mon", "tue", "wed", "thu", "fri"), begins="06:00", ends="06:00")])
+    [(7560, 10440)]
+    """
+    held = bytearray(WEEK_MINUTES)
+    for duty in duties:
+        begin, end = _minutes(duty.begins), _minutes(duty.ends)
+        for day in duty.days:
+            first = DAYS.index(day) * DAY_MINUTES + begin
+            for minute in range(first, first + ((end - begin) % DAY_MINUTES or DAY_MINUTES)):
+                held[minute % WEEK_MINUTES] = 1
+    begins = [minute for minute in range(WEEK_MINUTES) if not held[minute] and held[minute - 1]]
+    if not begins:
+        return [] if held[0] else [(0, WEEK_MINUTES)]
+    twice = held + held
+    return [(minute, twice.find(1, minute)) for minute in begins]
+
+
+def _minutes(text: str) -> int:
+    return int(text[:2]) * 60 + int(text[3:])
 
 
 def _time(text: str) -> time:

@@ -21,7 +21,8 @@ def why_params(
 
     asset, tag, limit, peak, minutes; value: the last (stale) or the unmoving (stuck) value from the evidence;
     allowed_minutes: the time of a stale or stuck rule. Of the evidence of the kinds that are computed first: over (how
-    far back they look), reference (what the value is compared with), target (the limit of a forecast), figure.
+    far back they look), reference (what the value is compared with), target (the limit of a forecast), figure. Of a
+    guarded limit: guard_band and specified, the limit that it was taken off.
     """
     return {
         "asset": asset,
@@ -32,13 +33,21 @@ def why_params(
         "allowed_minutes": _minutes(limit),
         "value": quantity(evidence.get("value"), str(evidence.get("value_unit", "1"))),
         "over": quantity(evidence.get("over_s"), "s"),
+        "guard_band": quantity(evidence.get("guard_band"), unit),
+        "specified": quantity(evidence.get("specified"), unit),
         **{name: str(evidence.get(name, UNKNOWN)) for name in ("reference", "target", "figure")},
     }
 
 
 def why_sentence(condition: str, language: str | None, params: Mapping[str, str]) -> str:
-    """One plain sentence: which limit, how far, how long. language: the terminal's where not given."""
-    return translate(f"alarms.why.{condition}", language, **params)
+    """One plain sentence: which limit, how far, how long; a second one of a guarded limit.
+
+    language: the terminal's where not given.
+    """
+    text = translate(f"alarms.why.{condition}", language, **params)
+    if params.get("guard_band", UNKNOWN) == UNKNOWN:
+        return text
+    return translate("alarms.why.guarded", language, text=text, **params)
 
 
 def has_sentence(condition: str, language: str) -> bool:

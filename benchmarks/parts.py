@@ -41,7 +41,10 @@ def of_recovery(told: Told) -> Told:
 
 @dataclass(frozen=True)
 class Part:
-    """A script. reads: its result as {"ratios": ..., "figures": ...}. prints: the result comes out, not into --json."""
+    """A script. reads: its result as {"ratios": ..., "figures": ...}. prints: the result comes out, not into --json.
+
+    quick: further arguments where the whole run is a quick one.
+    """
 
     name: str
     arguments: tuple[str, ...] = ()
@@ -49,13 +52,15 @@ class Part:
     broker: bool = False
     prints: bool = False
     limit_s: float = 240.0
+    quick: tuple[str, ...] = ()
 
-    def run(self) -> Told:
+    def run(self, *, quick: bool = False) -> Told:
         """Run it. LaneError says why there is no result."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "part.json"
             into = () if self.prints else ("--json", str(path))
-            argv = [sys.executable, str(ROOT / "benchmarks" / f"{self.name}.py"), *self.arguments, *into]
+            asked = (*self.arguments, *(self.quick if quick else ()))
+            argv = [sys.executable, str(ROOT / "benchmarks" / f"{self.name}.py"), *asked, *into]
             try:
                 done = subprocess.run(
                     argv,
@@ -78,6 +83,7 @@ PARTS = (
     Part("series"),
     Part("recovery", ("--series", "10000"), of_recovery, prints=True),
     Part("latency", broker=True),
+    Part("figures", limit_s=600.0, quick=("--quick",)),
     Part("line_protocol", reads=of_ratio("fstring_vs_line_protocol"), prints=True),
     Part("decode", reads=of_ratio("orjson_vs_decode"), prints=True),
 )

@@ -30,7 +30,10 @@ SHARES = {
     "bytewax": ("memory_flow_scored", "memory_engine"),
 }
 PARTS_RATIOS = ("orjson_vs_decode", "fstring_vs_line_protocol", "series_100k_vs_1k")
-FIGURES = ("snapshot_pause_ms_10k", "state_bytes_per_series", "latency_p99_over_linger_plus_poll")
+FIGURES = (
+    "snapshot_pause_ms_10k", "state_bytes_per_series", "latency_p99_over_linger_plus_poll", "figures_core_share",
+    "figures_bytes_per_asset",
+)  # fmt: skip
 TARGETS = {
     "gather_flow_vs_consume": ("<=", 0.9),
     "gather_flow_vs_librdkafka": ("<=", 1.9),
@@ -47,6 +50,7 @@ TARGETS = {
     "bad_vs_clean_input": ("<=", 1.25),
     "snapshot_pause_ms_10k": ("<=", 10.0),
     "latency_p99_over_linger_plus_poll": ("<=", 3.0),
+    "figures_core_share": ("<=", 0.08),
 }
 
 

@@ -113,7 +113,7 @@ def parts(options: argparse.Namespace, absent: Absent) -> tuple[dict[str, float]
             absent[part.name] = NO_BROKER
             continue
         try:
-            told = part.run()
+            told = part.run(quick=options.quick)
         except LaneError as error:
             absent[part.name] = str(error)
             continue

@@ -27,10 +27,10 @@ BAD = (
     b'{"ts": 1767225600123, "asset": "hall/line001/filler", "tag": "tag01", "value": "warm", "q": 192, "unit": "Cel"}',
     b'{"ts": 1767225600123, "asset": "hall/line001/filler", "tag": "tag01", "q": 192, "unit": "Cel"}',
     b'{"ts": 1767225600123, "asset": "hall/line999/filler", "tag": "tag01", "value": 20.1, "q": 192, "unit": "Cel"}',
-    b'{"ts": 1767225600123, "asset": "hall/line001/filler", "tag": "tag01", "value": 68.2, "q": 192, "unit": "[degF]"}',
+    b'{"ts": 1767225600123, "asset": "hall/line001/filler", "tag": "tag01", "value": 68.2, "q": 192, "unit": "kPa"}',
     b'{"ts": "2026-01-01 00:00:00", "asset": "hall/line001/filler", "tag": "tag01", "value": 20.1, "q": 192}',
     b'{"ts": 2767225600123, "asset": "hall/line001/filler", "tag": "tag01", "value": 20.1, "q": 192, "unit": "Cel"}',
-)  # not JSON, wrong type, missing field, unknown series, unit, naive stamp, stamp in the future
+)  # not JSON, wrong type, missing field, unknown series, unit of another quantity, naive stamp, stamp in the future
 
 
 def plant(*, detect: bool | str, kafka: Mapping[str, object] | None = None) -> PlantModel:

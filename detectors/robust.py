@@ -34,7 +34,7 @@ class RobustDetector:
 
     Source: peaks over threshold after Siffer et al., "Anomaly Detection in Streams with Extreme Value Theory" (KDD
     2017), with the tail of calibration.py; combination and blocks (robust_kernel.py) are our own.
-    Figures: docs/figures.md.
+    Figures: docs/figures/anomaly-score.md.
 
     capacity: ids of series are 0..capacity - 1; see `grow`.
 

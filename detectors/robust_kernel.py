@@ -1,7 +1,7 @@
 """State and kernels of the robust detector: one series is one row of float64, one reading one call of `_score`.
 
 The constants are the frozen configuration of every series. They were chosen on 32 recorded series and simulated
-machines taken together, none for one series; docs/figures.md gives what they reach.
+machines taken together, none for one series; docs/figures/anomaly-score.md gives what they reach.
 """
 
 from __future__ import annotations

@@ -43,7 +43,8 @@ from flows.kafka_out import kafka_out_partition
 from flows.quarantine import Quarantine
 from flows.recovery import forget_unreached
 from flows.seeds import SeededSource, Seeds, Source
-from flows.shard import ShardEngine, State
+from flows.shard import ShardEngine
+from flows.shard_state import State
 from flows.stage import EngineStage, Opened
 from flows.steady import Pace, SteadySource
 from flows.workers import for_cluster, join

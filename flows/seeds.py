@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import pickle
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from andon.datafolder import write_durably
 from andon.errors import DataFolderError
+from flows.packed import unpack
 from flows.recovery import Key
 from sources.batch import Batch
 
@@ -31,7 +31,7 @@ class Seeds:
     def get(self, step_id: str, key: str) -> Any:
         """The state to begin with; None: from nothing."""
         state = self.states.get((step_id, key))
-        return None if state is None else pickle.loads(state)  # noqa: S301 - our own folder, hash checked by `read`
+        return None if state is None else unpack(state)
 
     def write(self, folder: Path) -> None:
         """Keep them in a folder; on disk when this returns."""

@@ -7,19 +7,14 @@ depends on the log alone: any split into steps, a crash and a replay give the sa
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import orjson
-from numpy.typing import NDArray
 
-from alarms.conditions import ConditionEngine
 from andon.conditions import ConditionChange
-from andon.config.models import Rule
-from andon.outputs import Figure, ShardOutputs, SpanRows, WindowRows
-from andon.plant import PlantModel, SeriesSpec
+from andon.outputs import ShardOutputs, SpanRows, WindowRows
+from andon.plant import PlantModel
 from andon.readings import (
     F64,
     NS_PER_MS,
@@ -33,80 +28,29 @@ from andon.readings import (
     Reason,
     Tick,
 )
-from andon.series import SeriesDictionary
 from andon.slots import SlotFiles
-from detectors.ewma import EwmaDetector
-from detectors.robust import RobustDetector
-from flows.conflicts import ConflictWatch
-from flows.context import ProductionContext
-from flows.edits import under
-from flows.figures import FigureBoard, figure_specs
-from flows.logclock import LogClock
-from flows.retention import JournalRetention
-from flows.revisions import Corrections
-from flows.rule_stages import RuleStages, rules_on
+from flows.shard_state import EWMA, ROBUST, ShardState
 from flows.shard_step import Collected, Judged, cited_ns, ends_of, in_log_order
-from flows.spans import DeclaredSpans
-from flows.state import Root, StateFiles
-from flows.touched import Touched
 from flows.waveforms import with_figures
 from operators.classes import admit, classify, scorers
-from operators.duplicates import CONFLICT, DUPLICATE, TOO_OLD, DuplicateFilter
-from operators.ledger import DEAD, Ledger
-from operators.windows import WindowOperator, WindowSpec
-from sinks.journal import Journal, Position
-from sources.decode import LogDecoder
-from sources.registry_files import SchemaFiles
+from operators.duplicates import CONFLICT, DUPLICATE, TOO_OLD
+from operators.ledger import DEAD
+from sinks.journal import Journal
 
-LAYOUT = 3
-DETECTORS = ("", "robust", "ewma")  # as `SeriesSpec.detect` names them
-ROBUST, EWMA = 1, 2
 EVIDENCE_BEFORE_NS = 600 * NS_PER_S  # how much of the series before the crossing an alarm cites
-State = tuple[int, int, Position, Root]  # layout, shard, journal position, cells; layout 2 had one file as its last
 
 
-class ShardEngine:
-    """All state of one shard. One instance a shard; `snapshot` makes everything so far durable."""
+class ShardEngine(ShardState):
+    """One shard, message by message. One instance a shard; `snapshot` makes everything so far durable."""
 
     def __init__(self, plant: PlantModel, shard: int, journal: Journal, slots: SlotFiles) -> None:
-        config = plant.config
-        self.plant, self.shard, self.journal, self._state = plant, shard, journal, StateFiles(slots)
-        self._beside = ThreadPoolExecutor(1, "journal")
-        self._kept: State | None = None  # the last snapshot, while nothing has come since
-        self._names = 0, b""  # of the dictionary, as the last snapshot wrote them: how many, a line each
-        self.dictionary = SeriesDictionary(plant, shard)
-        self._decoder = LogDecoder(self.dictionary, plant, shard, SchemaFiles(slots.folder.parent / "schemas"))
-        tumbling = [(size, size) for size in config.windows.sizes_s]
-        spec = WindowSpec.of(config.windows.pane_s, [*tumbling, *config.windows.hopping_s])
-        self._windows = WindowOperator(spec, config.time.lateness_s, config.time.idle_s)
-        self._duplicates = DuplicateFilter(config.time.correct_for_h * 3600.0, journal.known)
-        self._corrections = Corrections(spec, journal)
-        self._spans = DeclaredSpans(plant, spec.pane_ns, journal)
-        figures = figure_specs(plant, shard)
-        self._figures, self._any_figures = FigureBoard(figures, config.windows.figures_s, journal), bool(figures)
-        self._detector = RobustDetector(256)
-        self._ewma = EwmaDetector(0)
-        self._conditions = ConditionEngine(self._rules_for, journal.points, config.time.correct_for_h * 3600.0)
-        self._rules = RuleStages(plant, self.dictionary)
-        self._conflicts = ConflictWatch(self.dictionary.spec)
-        self._ledger = Ledger()
-        self._context = ProductionContext()
-        self._clock = LogClock()
-        self._touched = Touched()
-        self._retention = JournalRetention(
-            journal, config.retention.journal_d * 86_400, config.time.future_s, plant.longest_s
-        )
-        self._detects: NDArray[np.uint8] = np.zeros(0, np.uint8)  # by series: 0, ROBUST or EWMA
-        self._any_detects = self._any_robust = False
-        self._paths: dict[int, tuple[str, str]] = {}
+        super().__init__(plant, shard, journal, slots)
         self._last_too_old = (-1, 0)  # offset, rows of it; a message is never cut, so no snapshot needs it
-        self._ticks = 0
-        self._watermark_ns = 0
         self._out = Collected()
 
     def step(self, messages: Sequence[Message]) -> ShardOutputs:
         """Take messages in log order. A message that cannot be used becomes dead letters, never an error."""
-        decoded = with_figures(self._decoder.decode(messages), self.dictionary)
+        decoded = with_figures(self._decoder.decode(messages), self.dictionary, self._speeds)
         self._bind()
         self._out, self._kept = Collected(dead=[decoded.dead]), None
         self._out.rebirths = decoded.rebirths
@@ -119,6 +63,7 @@ class ShardEngine:
             begin = one.at_row
             if isinstance(one, Event):
                 self._context.apply(one)
+                self._machines.event(one, self._ticks)
                 self._rules.event(one)
                 self._out.events.append(one)
                 continue
@@ -130,24 +75,6 @@ class ShardEngine:
         self._count_dead(decoded.dead, dead_begin, len(decoded.dead))
         return self._outputs(messages)
 
-    def judge_by(self, rules: Sequence[Rule]) -> None:
-        """Go over to other rules, as a start with another plant.toml does; nothing else changes."""
-        conditions, stages = self._conditions.snapshot(), self._rules.snapshot()
-        self.plant, self._kept = under(self.plant, rules), None
-        self._conditions.restore(conditions, self.dictionary.specs)
-        self._rules = RuleStages(self.plant, self.dictionary)
-        self._rules.restore(stages)
-
-    @property
-    def newest_ns(self) -> int:
-        """Newest event time of any series, ns; 0 before the first reading."""
-        return self._windows.latest_ns
-
-    @property
-    def state_bytes(self) -> int:
-        """Size of the last snapshot, bytes."""
-        return self._state.nbytes
-
     def set_aside(self, message: Message) -> ShardOutputs:
         """Make a message that failed before a dead letter, without touching any other state."""
         one = np.array([message.offset], np.int64), np.zeros(1, np.int32), np.array([message.received_ns], np.int64)
@@ -155,40 +82,6 @@ class ShardEngine:
         self._out, self._kept = Collected(dead=[dead]), None
         self._count_dead(dead, 0, 1)
         return self._outputs([message])
-
-    def _bind(self) -> None:
-        """Give every series that the decoder saw for the first time its place in all operators."""
-        if self._windows.count == len(self.dictionary):
-            return
-        known = self._windows.count
-        fresh = self.dictionary.specs[known:]
-        self._windows.bind_all([spec.kind == "number" for spec in fresh])
-        for series, spec in enumerate(fresh, known):
-            self._duplicates.bind()
-            self._conditions.bind(series, spec)
-            self._figures.bind(series, spec.asset, spec.tag)
-            self._spans.bind(series, spec)
-        self._set_detects(fresh)
-        self._touched.bind([spec.kind in ("state", "boolean") for spec in fresh])
-        self._retention.bind(len(fresh))
-        self._name(fresh)
-
-    def _name(self, fresh: Sequence[SeriesSpec]) -> None:
-        """Paths of the next series ids. Outputs in flight share the dictionary: it only ever grows."""
-        self._paths.update(enumerate(((spec.asset, spec.tag) for spec in fresh), len(self._paths)))
-
-    def _set_detects(self, fresh: Sequence[SeriesSpec]) -> None:
-        """Which detector scores the next series ids."""
-        detects = np.array([DETECTORS.index(spec.detect) for spec in fresh], np.uint8)
-        self._detects = np.concatenate([self._detects, detects])
-        self._any_detects, self._any_robust = bool(self._detects.any()), bool((self._detects == ROBUST).any())
-        self._detector.grow(len(self._detects))
-        if self._ewma.nbytes or (detects == EWMA).any():
-            self._ewma.grow(len(self._detects))
-
-    def _rules_for(self, spec: SeriesSpec) -> Sequence[Rule]:
-        """Those that judge the readings themselves; the others are in `RuleStages`."""
-        return rules_on(self.plant, spec, direct=True)
 
     def _rows(self, decoded: Decoded, judged: Judged, begin: int, end: int) -> None:
         """Rows between two ticks or events."""
@@ -202,6 +95,7 @@ class ShardEngine:
         self._out.windows.append(windows)
         if self._spans.any:
             self._spans.add(rows.time_ns, rows.series, rows.value, usable)
+        self._machines.add(rows.time_ns, rows.series, rows.value, rows.status, usable, self._ticks)
         classes = classify(verdict, usable, rows.time_ns, closed_ns)
         self._ledger.add(rows.series, rows.time_ns, classes.of, classes.conflict)
         late, self._watermark_ns = classes.late, max(self._watermark_ns, classes.newest_ns)
@@ -216,7 +110,6 @@ class ShardEngine:
             self._conflicts.note(self._by_the_clock(rows.rows(np.flatnonzero(verdict == CONFLICT))))
         if classes.lates:
             self._corrections.note(rows.series[late], rows.time_ns[late], closed_ns[late])
-            self._figures.note_late(rows.series[late], rows.time_ns[late])
         self._out.readings += len(rows)
         timed = self._by_the_clock(rows)
         changes = self._rules.step(timed, self._conditions.step(timed, score))
@@ -272,14 +165,12 @@ class ShardEngine:
         out.windows.append(self._corrections.take())
         if self._spans.any:
             out.spans.append(self._spans.tick(self._windows.closed_ns))
-        figures: list[Figure] = []
-        if self._any_figures:
-            windows = self._windows
-            figures = self._figures.tick(self._ticks, windows.newest_ns, windows.closed_ns, windows.seen)
-            out.figures += figures
+        figures = self._machines.tick(self._ticks, tick.time_ns, self._windows.closed_ns, self._windows.seen)
+        out.figures += figures
         changes = self._rules.tick(tick, passed_ns, figures, self._conditions.tick(passed_ns, tick.offset))
         out.changes += [self._with_evidence(change) for change in changes]
         out.changes += self._conflicts.tick(passed_ns, tick.offset)  # no evidence to gather: the ledger counts them
+        out.changes += self._machines.changes(tick.offset)
         ledger = self._ledger.take(tick.offset)
         if ledger is not None:
             out.ledger.append(ledger)
@@ -318,63 +209,3 @@ class ShardEngine:
             events=out.events,
             rebirths=out.rebirths,
         )
-
-    def snapshot(self) -> State:
-        """Make the journal and all state durable; returns what the recovery store keeps."""
-        if self._kept is not None:
-            return self._kept
-        rows = self._beside.submit(self.journal.flush)  # two waits for the disk at the same time
-        parts = {name: part.snapshot() for name, part in self._parts().items() if name not in ("dictionary", "windows")}
-        known, names = self._names
-        if known < len(self.dictionary):
-            names += "".join(f"{spec.path}\n" for spec in self.dictionary.specs[known:]).encode()
-            self._names = len(self.dictionary), names
-            self.journal.name_series(names)
-        parts["dictionary"] = names
-        parts["clock"] = self._clock.snapshot()
-        parts["decoder"] = self._decoder.snapshot()
-        parts["spans"] = self._spans.snapshot()
-        parts["engine"] = (self._ticks, self._watermark_ns)
-        root = self._state.write(parts, {"windows": self._windows})
-        self._kept = (LAYOUT, self.shard, rows.result(), root)
-        self._retention.remove()
-        return self._kept
-
-    def restore(self, state: State | None) -> None:
-        """Go back to a snapshot; None starts a new log. ValueError for a layout that this version cannot read."""
-        if state is None:
-            self.journal.restore(None)
-            return
-        layout, shard, position, named = state
-        if layout not in (2, LAYOUT) or shard != self.shard:
-            raise ValueError(f"state of shard {shard}, layout {layout}; expected shard {self.shard}, layout {LAYOUT}")
-        self.journal.restore(position)
-        if layout == LAYOUT:
-            parts = self._state.read(named, {"windows": self._windows})
-            parts["dictionary"] = parts["dictionary"].decode().splitlines()
-        else:
-            parts = self._state.read_layout_2(named)
-        self.dictionary.restore(parts["dictionary"])
-        self._conditions.restore(parts["conditions"], self.dictionary.specs)
-        for name, part in self._parts().items():
-            if name not in ("dictionary", "conditions") and name in parts:  # an older version has fewer
-                part.restore(parts[name])
-        self._retention.bind(len(self.dictionary) - len(self._retention.whole_from_ns))  # state of before it was kept
-        self._name(self.dictionary.specs)
-        for series, spec in enumerate(self.dictionary.specs):
-            self._figures.bind(series, spec.asset, spec.tag)
-        if "clock" in parts:  # state of a version before it had one goes on as from a first tick
-            self._clock.restore(parts["clock"])
-        self._spans.restore(parts.get("spans"), self.dictionary.specs, self._windows.closed_ns)
-        if "decoder" in parts:  # formats with state of their own came later
-            self._decoder.restore(parts["decoder"])
-        self._ticks, self._watermark_ns = parts["engine"][:2]
-        self._set_detects(self.dictionary.specs)
-
-    def _parts(self) -> dict[str, Any]:
-        return {
-            "dictionary": self.dictionary, "windows": self._windows, "duplicates": self._duplicates,
-            "corrections": self._corrections, "figures": self._figures, "detector": self._detector, "ewma": self._ewma,
-            "conditions": self._conditions, "rules": self._rules, "conflicts": self._conflicts, "ledger": self._ledger,
-            "context": self._context, "touched": self._touched, "retention": self._retention,
-        }  # fmt: skip

@@ -14,7 +14,8 @@ from andon.readings import Message
 from flows.edits import RuleEdits
 from flows.metrics import note_step
 from flows.quarantine import Quarantine
-from flows.shard import ShardEngine, State
+from flows.shard import ShardEngine
+from flows.shard_state import State
 from sources.spool_bytewax import Batch
 
 log = structlog.get_logger()

@@ -7,7 +7,6 @@ all that the recovery store holds.
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, Protocol
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from andon.slots import CELL, Cell, SlotFiles
+from flows.packed import pack, unpack
 
 LARGE = 2_048  # bytes; shorter ones go into the root
 MANY = 32  # values in a tuple; in a longer one no large runs of bytes are looked for
@@ -58,7 +58,7 @@ class StateFiles:
         root: dict[str, object] = {name: self._packed((name,), value) for name, value in plain.items()}
         root["blocks"] = {name: self._changed(name, part) for name, part in blocks.items()}
         self._put_fresh()
-        cells = self._pieces(("root",), np.frombuffer(pickle.dumps(root, protocol=5), np.uint8))
+        cells = self._pieces(("root",), np.frombuffer(pack(root), np.uint8))
         self._put_fresh()
         pieces, parts = [kept for _, kept in self._written.values()], [self._blocks[name].values() for name in blocks]
         self._used = list(chain(*pieces, *parts))
@@ -70,7 +70,7 @@ class StateFiles:
         """The plain parts of a snapshot, after the others have taken over theirs (DataFolderError: changed on disk)."""
         self._used = list(root)
         data = b"".join(map(self._slots.get, root))
-        parts: dict[str, Any] = pickle.loads(data)  # noqa: S301 - hashes checked just now
+        parts: dict[str, Any] = unpack(data)
         for name, (about, cells) in parts.pop("blocks").items():
             self._blocks[name] = cells
             self._used += cells.values()
@@ -81,7 +81,7 @@ class StateFiles:
 
     def check(self, root: Root) -> None:
         """Read all that a snapshot names, and take over nothing (DataFolderError: changed on disk)."""
-        parts: dict[str, Any] = pickle.loads(b"".join(map(self._slots.get, root)))  # noqa: S301 - hashes checked just now
+        parts: dict[str, Any] = unpack(b"".join(map(self._slots.get, root)))
         for _, cells in parts.pop("blocks").values():
             for cell in cells.values():
                 self._slots.get(cell)
@@ -93,7 +93,7 @@ class StateFiles:
 
     def read_layout_2(self, reference: Any) -> dict[str, Any]:
         """All parts, plain, as the layout before kept them: one file, pickled."""
-        parts: dict[str, Any] = pickle.loads(self._slots.read(reference))  # noqa: S301 - hash checked just now
+        parts: dict[str, Any] = unpack(self._slots.read(reference))
         return parts
 
     def _changed(self, name: str, part: Blocks) -> tuple[object, dict[int, Cell]]:

@@ -10,20 +10,27 @@ import numpy as np
 
 from andon.readings import BLOCK_FIGURES, Block, Decoded, Readings, Status
 from andon.series import SeriesDictionary
-from operators.waveform import block_figures
+from flows.speeds import Speeds
+from operators.vibration import LINES, Shaft, wave_figures
 
 Row = tuple[int, int, int, float, int, int, int]  # at_row, then the columns of `Readings`
 
 
-def with_figures(decoded: Decoded, dictionary: SeriesDictionary) -> Decoded:
+def with_figures(decoded: Decoded, dictionary: SeriesDictionary, speeds: Speeds | None = None) -> Decoded:
     """What was decoded, with a reading for each figure of each block that the plant declares as a series.
 
     A figure's stamp is the block's begin, its status that of the block; outside the range of its series, or without a
-    value, it is bad. Events and ticks keep their places among the rows.
+    value, it is bad; a bearing's line whose speed changed by more than `slip` is uncertain. Events and ticks keep their
+    places among the rows. speeds: what tachometers said until then; takes these rows.
     """
-    if not decoded.blocks:
+    speeds, taken, figures = speeds or Speeds(dictionary), 0, []
+    for block in decoded.blocks:
+        speeds.take(decoded.readings, taken, block.at_row)
+        taken = block.at_row
+        figures.append(_rows(block, dictionary, speeds.of(block)))
+    speeds.take(decoded.readings, taken, len(decoded.readings))
+    if not figures:
         return decoded
-    figures = [_rows(block, dictionary) for block in decoded.blocks]
     rows = [row for of_block in figures for row in of_block]
     blocks = [(block.at_row, block.offset) for block in decoded.blocks]
     before = np.cumsum([0, *map(len, figures)])
@@ -41,21 +48,28 @@ def with_figures(decoded: Decoded, dictionary: SeriesDictionary) -> Decoded:
     )
 
 
-def _rows_of(block: Block, dictionary: SeriesDictionary) -> Sequence[tuple[int, int]]:
+def _rows_of(block: Block, dictionary: SeriesDictionary) -> Sequence[tuple[str, int]]:
     """(figure, series) of the figures of a block that have a series."""
     spec = dictionary.spec(block.series)
-    found = ((number, dictionary.id_of(spec.asset, spec.tag + name)) for number, name in enumerate(BLOCK_FIGURES))
-    return [(number, series) for number, series in found if series >= 0]
+    found = ((name, dictionary.id_of(spec.asset, spec.tag + name)) for name in BLOCK_FIGURES)
+    return [(name, series) for name, series in found if series >= 0]
 
 
-def _rows(block: Block, dictionary: SeriesDictionary) -> list[Row]:
+def _rows(block: Block, dictionary: SeriesDictionary, shaft: Shaft | None) -> list[Row]:
     wanted = _rows_of(block, dictionary)
-    figures = block_figures(block.samples) if wanted else ()
+    if not wanted:
+        return []
+    unit, wave = dictionary.spec(block.series).unit, dictionary.spec(block.series).wave
+    figures = wave_figures(block.samples, block.rate_hz, unit, wave, [name for name, _ in wanted], shaft)
+    smeared = wave is not None and shaft is not None and shaft.change > wave.settings.slip
     rows = []
-    for number, series in wanted:
-        value, spec = figures[number], dictionary.spec(series)
+    for name, series in wanted:
+        if name not in figures:  # a series of that name which the device itself sends
+            continue
+        value, spec = figures[name], dictionary.spec(series)
         is_usable = not math.isnan(value) and spec.low <= value <= spec.high
-        status = block.status if is_usable else Status.BAD
+        unsure = Status.UNCERTAIN if smeared and name in LINES else Status.GOOD
+        status = max(block.status, unsure) if is_usable else Status.BAD
         rows.append((block.at_row, block.t0_ns, series, value, int(status), block.offset, block.received_ns))
     return rows
 

@@ -36,7 +36,9 @@ class Classes(NamedTuple):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _classify(verdict, usable, time_ns, closed_ns, of, conflict, late):  # type: ignore[no-untyped-def]  # numba
+def _classify(
+    verdict: U8, usable: NDArray[np.bool_], time_ns: I64, closed_ns: I64, of: U8, conflict: U8, late: NDArray[np.bool_]
+) -> tuple[int, int, int, int, int]:
     duplicates = dead = conflicts = lates = 0
     newest_ns = NEVER
     for i in range(time_ns.shape[0]):
@@ -60,7 +62,7 @@ def _classify(verdict, usable, time_ns, closed_ns, of, conflict, late):  # type:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _admit(series, time_ns, status, whole_from_ns, verdict, usable):  # type: ignore[no-untyped-def]  # numba
+def _admit(series: I32, time_ns: I64, status: U8, whole_from_ns: I64, verdict: U8, usable: NDArray[np.bool_]) -> None:
     for i in range(time_ns.shape[0]):
         if verdict[i] != AHEAD and time_ns[i] < whole_from_ns[series[i]]:
             verdict[i] = TOO_OLD
@@ -81,7 +83,7 @@ def admit(series: I32, time_ns: I64, status: U8, whole_from_ns: I64, verdict: U8
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _scorers(series, status, verdict, detects, by):  # type: ignore[no-untyped-def]  # numba
+def _scorers(series: I32, status: U8, verdict: U8, detects: U8, by: U8) -> None:
     for i in range(series.shape[0]):
         by[i] = detects[series[i]] if verdict[i] == AHEAD and status[i] != STATUS_BAD else 0
 

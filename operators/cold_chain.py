@@ -1,7 +1,7 @@
-"""Cold-chain figures of a storage temperature: mean kinetic temperature, time and degree-minutes out of range.
+"""Mean kinetic temperature, and the parts of several windows of a cold chain merged.
 
-Everything is weighted by time, not by sample: a value stands until the next one, at most `gap_ns` (points.py). The
-weighting rule is part of the figure, since the same log gives 9.09 (held), 7.81 (trapezoid) or 7.45 Cel (unweighted).
+Everything is weighted by time, not by sample: a value stands until the next one, at most a gap (held.py). The weighting
+rule is part of the figure, since the same log gives 9.09 (held), 7.81 (trapezoid) or 7.45 Cel (unweighted).
 """
 
 from __future__ import annotations
@@ -13,64 +13,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from andon.readings import F64, I64, NS_PER_S
-from operators.points import hold_ns
+from andon.readings import F64
 
 Parts = dict[str, float | None]
 
 GAS_CONSTANT = 8.3144  # J/(mol K), the rounding of USP <1079.2>: 83144 / 8.3144 = 10000 K; CODATA's moves < 1 mK
 ZERO_CELSIUS = 273.15  # K
+HOTTEST_C = 2_000.0  # no thermometer of a store reads more: a broken one sends 3.4e38
 ACTIVATION_J_MOL = 83144.0  # Haynes 1971
 _SUMS = ("covered_s", "gap_s", "samples", "integral_c_s", "above_s", "below_s", "above_c_min", "below_c_min")
-
-
-def cold_chain_parts(
-    time_ns: I64,
-    value_c: F64,
-    start_ns: int,
-    end_ns: int,
-    *,
-    gap_ns: int,
-    low: float,
-    high: float,
-    activation_j_mol: float = ACTIVATION_J_MOL,
-) -> Parts:
-    """Figures of [start_ns, end_ns) from the points of one temperature series.
-
-    time_ns : int64[n], sorted; may begin before the window (the last point before it is carried in) and end after it.
-    value_c : float64[n], Cel. NaN, and values at or below absolute zero, are left out.
-    gap_ns  : the longest time one value may stand for, ns, > 0.
-    low/high: label range, Cel; the limits themselves are inside.
-
-    Gives covered_s + gap_s = the window's length, samples (those in the window), minimum, maximum, mean, mkt (Cel),
-    above_s, below_s (s), above_c_min, below_c_min (degree-minutes out of range), and what `merge_parts` needs:
-    integral_c_s (Cel s), arrhenius_log (ln of the time integral of exp(-dH/RT), s) and activation_j_mol. minimum,
-    maximum, mean, mkt and arrhenius_log are None where nothing is known of the window. Cost: some 15 passes of numpy.
-    """
-    usable = np.isfinite(value_c) & (value_c > -ZERO_CELSIUS)
-    time_ns, value_c = time_ns[usable], value_c[usable]
-    held = hold_ns(time_ns, start_ns, end_ns, gap_ns)
-    # Only rows of the window enter the sums: their bits must not depend on how much older history the caller kept.
-    inside = (time_ns >= start_ns) & (time_ns < end_ns)
-    used = inside | (held > 0)
-    hold_s, value_c = held[used] / NS_PER_S, value_c[used]
-    over, under = np.maximum(value_c - high, 0.0), np.maximum(low - value_c, 0.0)
-    covered_ns = int(held.sum())
-    parts: Parts = {
-        "covered_s": covered_ns / NS_PER_S,
-        "gap_s": (end_ns - start_ns - covered_ns) / NS_PER_S,
-        "samples": float(np.count_nonzero(inside)),
-        "integral_c_s": float(hold_s @ value_c),
-        "above_s": float(hold_s[over > 0.0].sum()),
-        "below_s": float(hold_s[under > 0.0].sum()),
-        "above_c_min": float(hold_s @ over) / 60.0,
-        "below_c_min": float(hold_s @ under) / 60.0,
-        "minimum": float(value_c.min()) if covered_ns else None,
-        "maximum": float(value_c.max()) if covered_ns else None,
-        "arrhenius_log": _arrhenius_log(value_c, hold_s, activation_j_mol) if covered_ns else None,
-        "activation_j_mol": activation_j_mol,
-    }
-    return _with_means(parts)
 
 
 def merge_parts(many: Iterable[Mapping[str, float | None]]) -> Parts:

@@ -6,8 +6,13 @@ times mostly fall. A row that was ahead of its series when it came is newer than
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
+
+from andon.readings import F64, I32, I64, U8
 
 AHEAD, BEHIND, DUPLICATE, CONFLICT, TOO_OLD = range(5)
 NEVER = np.iinfo(np.int64).min
@@ -25,19 +30,19 @@ _jit = njit(nogil=True, cache=True, error_model="numpy")
 
 
 @_jit
-def _slot(key, time_ns, mask):  # type: ignore[no-untyped-def]  # numba
+def _slot(key: int, time_ns: int, mask: int) -> np.int64:
     mixed = np.uint64(time_ns) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(key) * np.uint64(0xC2B2AE3D27D4EB4F)
     return np.int64(mixed >> np.uint64(32)) & mask
 
 
 @_jit
-def _is_marked(seen, key, time_ns):  # type: ignore[no-untyped-def]  # numba
+def _is_marked(seen: NDArray[np.uint64], key: int, time_ns: int) -> Any:
     at = _slot(key, time_ns, seen.shape[0] * 64 - 1)
     return seen[at >> 6] >> np.uint64(at & 63) & np.uint64(1)
 
 
 @_jit
-def _index(rows, begin, end, table):  # type: ignore[no-untyped-def]  # numba
+def _index(rows: NDArray[np.void], begin: int, end: int, table: I32) -> None:
     """Put the numbers of rows begin .. end - 1, from 1, into the table."""
     mask = table.shape[0] - 1
     for number in range(begin, end):
@@ -48,7 +53,7 @@ def _index(rows, begin, end, table):  # type: ignore[no-untyped-def]  # numba
 
 
 @_jit
-def _find(table, rows, key, time_ns, bits):  # type: ignore[no-untyped-def]  # numba
+def _find(table: I32, rows: NDArray[np.void], key: int, time_ns: int, bits: int) -> int:
     """BEHIND where the table knows nothing of this series and time, DUPLICATE for the value, CONFLICT for another."""
     verdict = 1
     mask = table.shape[0] - 1
@@ -64,7 +69,9 @@ def _find(table, rows, key, time_ns, bits):  # type: ignore[no-untyped-def]  # n
 
 
 @_jit
-def _search(last, time_ns, bits, first, rows, old_first, old_rows):  # type: ignore[no-untyped-def]  # numba
+def _search(
+    last: int, time_ns: int, bits: int, first: int, rows: NDArray[np.void], old_first: int, old_rows: NDArray[np.void]
+) -> int:
     """As `_find`, along the rows of the series from `last` back; AHEAD (0): not found out within MOST_STEPS."""
     verdict = 1
     number = last
@@ -83,10 +90,12 @@ def _search(last, time_ns, bits, first, rows, old_first, old_rows):  # type: ign
 
 
 @_jit
-def judge_rows(  # type: ignore[no-untyped-def]  # numba
-    time_ns, series, value, value_bits, all_series, horizon_ns, first, used, indexed, rows, table, seen,
-    old_first, old_used, old_indexed, old_rows, old_table, old_seen, verdict, ask,
-):  # fmt: skip
+def judge_rows(
+    time_ns: I64, series: I32, value: F64, value_bits: I64, all_series: NDArray[np.void], horizon_ns: int, first: int,
+    used: int, indexed: int, rows: NDArray[np.void], table: I32, seen: NDArray[np.uint64], old_first: int,
+    old_used: int, old_indexed: int, old_rows: NDArray[np.void], old_table: I32, old_seen: NDArray[np.uint64],
+    verdict: U8, ask: I32,
+) -> tuple[int, int, int, int]:  # fmt: skip
     """Verdicts by memory alone; ask takes the rows that the journal may know more of.
 
     seen: one bit for each row, at the place of its series and time; most rows that are behind find none set.
@@ -141,7 +150,7 @@ def judge_rows(  # type: ignore[no-untyped-def]  # numba
 
 
 @_jit
-def forget_rows(rows, used, all_series):  # type: ignore[no-untyped-def]  # numba
+def forget_rows(rows: NDArray[np.void], used: int, all_series: NDArray[np.void]) -> None:
     """Memory lets go of these rows."""
     for number in range(used):
         s = all_series[rows[number].mark >> 1]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
-from andon.readings import Status
+from andon.readings import F64, I32, I64, U8, Status
 
 NEWEST = np.dtype(
     [
@@ -21,9 +22,10 @@ _jit = njit(nogil=True, cache=True, error_model="numpy")
 
 
 @_jit
-def note_rows(  # type: ignore[no-untyped-def]  # numba
-    time_ns, series, value, status, received_ns, score, verdict, ahead, newest, touched, used, changed
-):
+def note_rows(
+    time_ns: I64, series: I32, value: F64, status: U8, received_ns: I64, score: F64, verdict: U8, ahead: int,
+    newest: NDArray[np.void], touched: I32, used: int, changed: I32,
+) -> tuple[int, int]:  # fmt: skip
     """Rows with verdict == ahead into their series' records. Ids and lengths are checked by the caller.
 
     touched int32[series]: ids of records that were not touched before, from `used` on; changed int32[n]: rows that
@@ -52,7 +54,9 @@ def note_rows(  # type: ignore[no-untyped-def]  # numba
 
 
 @_jit
-def take_rows(series, newest, time_ns, received_ns, value, status, score):  # type: ignore[no-untyped-def]  # numba
+def take_rows(
+    series: I32, newest: NDArray[np.void], time_ns: I64, received_ns: I64, value: F64, status: U8, score: F64
+) -> None:
     """The records of these series, ids checked by the caller, into columns of their length; none is touched then."""
     for i in range(series.shape[0]):
         one = newest[series[i]]

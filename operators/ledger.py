@@ -25,7 +25,9 @@ _jit = njit(nogil=True, cache=True, error_model="numpy")
 
 
 @_jit
-def _count(series, time_ns, classes, conflict, begin_ns, cells, filled, used, away):  # type: ignore[no-untyped-def]  # numba
+def _count(
+    series: I32, time_ns: I64, classes: U8, conflict: U8, begin_ns: int, cells: I64, filled: I32, used: int, away: I32
+) -> tuple[int, int]:
     """Add rows of the hour from begin_ns to cells[series + 1]; the others' numbers go to `away`.
 
     filled takes each row of cells that was empty, from `used` on. Returns (length of filled, length of away).
@@ -47,7 +49,7 @@ def _count(series, time_ns, classes, conflict, begin_ns, cells, filled, used, aw
 
 
 @_jit
-def _extremes(series, classes):  # type: ignore[no-untyped-def]  # numba
+def _extremes(series: I32, classes: U8) -> tuple[int, int, int]:
     """Lowest and highest series, highest class."""
     low = high = series[0]
     worst = classes[0]
@@ -59,7 +61,7 @@ def _extremes(series, classes):  # type: ignore[no-untyped-def]  # numba
 
 
 @_jit
-def _move(filled, cells, table):  # type: ignore[no-untyped-def]  # numba
+def _move(filled: I32, cells: I64, table: I64) -> None:
     """Take the counts of these rows of cells out of it, into columns of table; its row CONFLICTS + 1 is their sum."""
     for at in range(filled.shape[0]):
         row = cells[filled[at]]

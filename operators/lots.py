@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from operators.event_data import LONGEST
+
 OPEN_END = 2**63 - 1
-LONGEST = 64  # characters of a lot's or product's name that are kept, as in the context of an alarm
 
 
 class Told(Protocol):
@@ -36,6 +37,46 @@ class LotStay:
     to_ns: int
 
 
+class Present:
+    """The lots at one asset while its events go by, in order of time."""
+
+    def __init__(self) -> None:
+        self._there: dict[str, tuple[str, int, bool]] = {}  # product, since, whether an order brought it
+
+    @property
+    def stays(self) -> list[LotStay]:
+        """Those that are there, in order of coming."""
+        return [LotStay(lot, product, from_ns, OPEN_END) for lot, (product, from_ns, _) in self._there.items()]
+
+    def take(self, one: Told) -> list[LotStay]:
+        """Let an event happen; the stays that it ended, without those that lasted no time."""
+        there, lot = self._there, _lot_of(one)
+        ordered = [other for other, (_, _, by_order) in there.items() if by_order]
+        left: list[LotStay] = []
+        if one.event == "lot.ended":
+            left = self._leave([lot] if lot in there else [] if lot else list(there), one.time_ns)
+        elif one.event == "order.ended":
+            left = self._leave(ordered, one.time_ns)
+        elif one.event == "order.started":
+            left = self._leave([other for other in ordered if other != lot], one.time_ns)
+        if one.event in ("lot.started", "order.started") and lot:
+            product = str(one.data.get("product") or "")[:LONGEST]
+            there.setdefault(lot, (product, one.time_ns, one.event == "order.started"))
+        return left
+
+    def _leave(self, lots: Iterable[str], at_ns: int) -> list[LotStay]:
+        gone = [(lot, *self._there.pop(lot)) for lot in lots]
+        return [LotStay(lot, product, from_ns, at_ns) for lot, product, from_ns, _ in gone if from_ns < at_ns]
+
+    def snapshot(self) -> tuple[Any, ...]:
+        """Plain tuples."""
+        return tuple((lot, *told) for lot, told in self._there.items())
+
+    def restore(self, snapshot: tuple[Any, ...]) -> None:
+        """Take over a snapshot."""
+        self._there = {lot: (product, from_ns, by_order) for lot, product, from_ns, by_order in snapshot}
+
+
 def stays(events: Iterable[Told]) -> list[LotStay]:
     """Every stay that the events of one asset tell, in order of their beginning. events: in order of time.
 
@@ -43,29 +84,9 @@ def stays(events: Iterable[Told]) -> list[LotStay]:
     order.started {lot}: it is the only one from now on. order.ended: the order's lot went. A lot that comes again while
     it is there changes nothing.
     """
-    there: dict[str, tuple[str, int, bool]] = {}  # product, since, whether an order brought it
-    done: list[LotStay] = []
-
-    def leave(lots: Iterable[str], at_ns: int) -> None:
-        for lot in list(lots):
-            product, from_ns, _ = there.pop(lot)
-            if from_ns < at_ns:
-                done.append(LotStay(lot, product, from_ns, at_ns))
-
-    for one in events:
-        lot = _lot_of(one)
-        ordered = [other for other, (_, _, by_order) in there.items() if by_order]
-        if one.event == "lot.ended":
-            leave([lot] if lot in there else () if lot else there, one.time_ns)
-        elif one.event == "order.ended":
-            leave(ordered, one.time_ns)
-        elif one.event == "order.started":
-            leave([other for other in ordered if other != lot], one.time_ns)
-        if one.event in ("lot.started", "order.started") and lot:
-            product = str(one.data.get("product") or "")[:LONGEST]
-            there.setdefault(lot, (product, one.time_ns, one.event == "order.started"))
-    done += [LotStay(lot, product, from_ns, OPEN_END) for lot, (product, from_ns, _) in there.items()]
-    return sorted(done, key=lambda stay: (stay.from_ns, stay.lot))
+    present = Present()
+    done = [stay for one in events for stay in present.take(one)]
+    return sorted([*done, *present.stays], key=lambda stay: (stay.from_ns, stay.lot))
 
 
 def _lot_of(one: Told) -> str:

@@ -17,7 +17,7 @@ from datasketches import tdigest_double
 from andon.readings import F64
 
 EXACT = 512
-K = 500  # at most 10 kB; rank error at 95 and 99 % below 0.0015, in the middle below 0.008 (docs/figures.md)
+K = 500  # at most 10 kB; rank error at 95 and 99 % below 0.0015, in the middle below 0.008 (docs/figures/windows.md)
 
 
 class Sketch:

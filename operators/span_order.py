@@ -12,7 +12,7 @@ _jit = njit(nogil=True, cache=True, error_model="numpy")
 
 
 @_jit
-def _count(member, time_ns, used, closed_ns, counts):  # type: ignore[no-untyped-def]  # numba
+def _count(member: I32, time_ns: I64, used: int, closed_ns: I64, counts: I64) -> int:
     """Ready rows of each member into counts int64[k + 1], shifted by one; returns how many in all."""
     ready = 0
     for i in range(used):
@@ -24,7 +24,9 @@ def _count(member, time_ns, used, closed_ns, counts):  # type: ignore[no-untyped
 
 
 @_jit
-def _part(member, time_ns, value, used, closed_ns, place, out_time_ns, out_value):  # type: ignore[no-untyped-def]  # numba
+def _part(
+    member: I32, time_ns: I64, value: F64, used: int, closed_ns: I64, place: I64, out_time_ns: I64, out_value: F64
+) -> int:
     """Move ready rows to their members' places, the others together; returns how many are left."""
     left = 0
     for i in range(used):
@@ -43,7 +45,7 @@ def _part(member, time_ns, value, used, closed_ns, place, out_time_ns, out_value
 
 
 @_jit
-def _unsorted(time_ns, bounds):  # type: ignore[no-untyped-def]  # numba
+def _unsorted(time_ns: I64, bounds: I64) -> int:
     """The first member whose rows are not in order; -1: all are."""
     for key in range(bounds.shape[0] - 1):
         for i in range(bounds[key] + 1, bounds[key + 1]):

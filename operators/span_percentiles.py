@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from andon.readings import F64, I64
 from operators.sketches import Sketch, quantiles_of
@@ -24,7 +25,9 @@ class Shape(NamedTuple):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _stage(value, bounds, members, closes, staged, used, busy):  # type: ignore[no-untyped-def]  # numba
+def _stage(
+    value: F64, bounds: I64, members: I64, closes: NDArray[np.bool_], staged: F64, used: I64, busy: NDArray[np.bool_]
+) -> None:
     """Rows of each window that fit and close nothing into staged[k, used[k]:]; busy[k] for the others."""
     for k in range(busy.shape[0]):
         begin, end = bounds[members[k]], bounds[members[k] + 1]

@@ -6,8 +6,13 @@ mean likewise, with lengths of time as weights: a running sum would lose digits 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
+
+from andon.readings import F64, I64
 
 TUMBLING, HOPPING, SESSION, CALENDAR = 0, 1, 2, 3
 DONE, FULL, NEED = 0, 1, 2  # what `fold` stops for: nothing, a larger `out`, the bounds of a calendar window
@@ -41,11 +46,13 @@ SPAN = np.dtype(
         ("open", "?"), ("holds", "?"),
     ]
 )  # fmt: skip
+Record = Any  # of a dtype above: mypy knows no fields of it
+Records = NDArray[np.void]
 _jit = njit(nogil=True, cache=True, error_model="numpy")
 
 
 @_jit
-def _clear(part):  # type: ignore[no-untyped-def]  # numba
+def _clear(part: Record) -> None:
     part.count = 0
     part.minimum = np.nan
     part.maximum = np.nan
@@ -62,7 +69,7 @@ def _clear(part):  # type: ignore[no-untyped-def]  # numba
 
 
 @_jit
-def _row(part, time_ns, value, counts, delta):  # type: ignore[no-untyped-def]  # numba
+def _row(part: Record, time_ns: int, value: float, counts: bool, delta: float) -> None:
     """One row, not older than any before it."""
     part.count += 1
     if part.count == 1:
@@ -85,7 +92,7 @@ def _row(part, time_ns, value, counts, delta):  # type: ignore[no-untyped-def]  
 
 
 @_jit
-def _hold(part, value, held_ns):  # type: ignore[no-untyped-def]  # numba
+def _hold(part: Record, value: float, held_ns: int) -> None:
     """`value` stood for held_ns > 0."""
     total = part.held_ns + held_ns
     part.held_mean += (value - part.held_mean) * (held_ns / total)
@@ -93,7 +100,7 @@ def _hold(part, value, held_ns):  # type: ignore[no-untyped-def]  # numba
 
 
 @_jit
-def _merge(into, part):  # type: ignore[no-untyped-def]  # numba
+def _merge(into: Record, part: Record) -> None:
     """A later part of the same window."""
     if part.held_ns > 0:
         _hold(into, part.held_mean, part.held_ns)
@@ -122,7 +129,9 @@ def _merge(into, part):  # type: ignore[no-untyped-def]  # numba
 
 
 @_jit
-def _emit(out, at, member, number, span, part, start_ns, end_ns):  # type: ignore[no-untyped-def]  # numba
+def _emit(
+    out: Records, at: int, member: int, number: int, span: Record, part: Record, start_ns: int, end_ns: int
+) -> int:
     """A window that ended; returns the next place. One of which nothing is known is not written."""
     if part.count == 0 and not (span.holds and part.held_ns > 0):
         return at
@@ -137,7 +146,10 @@ def _emit(out, at, member, number, span, part, start_ns, end_ns):  # type: ignor
 
 
 @_jit
-def _close_hopping(out, at, member, number, span, part, rings, numbers, folded_ns):  # type: ignore[no-untyped-def]  # numba
+def _close_hopping(
+    out: Records, at: int, member: int, number: int, span: Record, part: Record, rings: Records, numbers: I64,
+    folded_ns: int,
+) -> int:  # fmt: skip
     """Put a cell that ended into the ring; write the windows that ended."""
     if span.open and span.end_ns <= folded_ns:
         cell_no = span.start_ns // span.cell_ns
@@ -161,7 +173,9 @@ def _close_hopping(out, at, member, number, span, part, rings, numbers, folded_n
 
 
 @_jit
-def _close(out, at, member, me, spans, parts, rings, numbers):  # type: ignore[no-untyped-def]  # numba
+def _close(
+    out: Records, at: int, member: int, me: Record, spans: Records, parts: Records, rings: Records, numbers: I64
+) -> int:
     """Write every window of a series that ended at or before what is folded; returns the next place."""
     for number in range(me.first_span, me.first_span + me.spans):
         span = spans[number]
@@ -174,7 +188,7 @@ def _close(out, at, member, me, spans, parts, rings, numbers):  # type: ignore[n
 
 
 @_jit
-def _open(me, spans, parts):  # type: ignore[no-untyped-def]  # numba
+def _open(me: Record, spans: Records, parts: Records) -> int:
     """Open a cell for the next pane in every window that has none; the number of one whose calendar must be asked."""
     for number in range(me.first_span, me.first_span + me.spans):
         span = spans[number]
@@ -194,7 +208,10 @@ def _open(me, spans, parts):  # type: ignore[no-untyped-def]  # numba
 
 
 @_jit
-def _session_row(out, at, member, me, spans, parts, time_ns, value, counts, delta):  # type: ignore[no-untyped-def]  # numba
+def _session_row(
+    out: Records, at: int, member: int, me: Record, spans: Records, parts: Records, time_ns: int, value: float,
+    counts: bool, delta: float,
+) -> int:  # fmt: skip
     for number in range(me.first_span, me.first_span + me.spans):
         span = spans[number]
         if span.kind != SESSION:
@@ -212,7 +229,7 @@ def _session_row(out, at, member, me, spans, parts, time_ns, value, counts, delt
 
 
 @_jit
-def _standing(me, spans, parts, pane, begin_ns, end_ns):  # type: ignore[no-untyped-def]  # numba
+def _standing(me: Record, spans: Records, parts: Records, pane: Record, begin_ns: int, end_ns: int) -> None:
     """The newest value stands over [begin_ns, end_ns), as far as it may."""
     until_ns = min(end_ns, me.standing_ns + me.hold_ns)
     if not me.known or until_ns <= begin_ns:
@@ -229,7 +246,10 @@ def _standing(me, spans, parts, pane, begin_ns, end_ns):  # type: ignore[no-unty
 
 
 @_jit
-def _fold_pane(out, at, member, me, spans, parts, pane, time_ns, value, row, stop, pane_ns):  # type: ignore[no-untyped-def]  # numba
+def _fold_pane(
+    out: Records, at: int, member: int, me: Record, spans: Records, parts: Records, pane: Record, time_ns: I64,
+    value: F64, row: int, stop: int, pane_ns: int,
+) -> int:  # fmt: skip
     """Rows row..stop are those of the next pane; returns the next place of `out`."""
     _clear(pane)
     begin_ns = me.folded_ns
@@ -261,9 +281,10 @@ def _fold_pane(out, at, member, me, spans, parts, pane, time_ns, value, row, sto
 
 
 @_jit
-def fold(  # type: ignore[no-untyped-def]  # numba
-    time_ns, value, bounds, closed_ns, members, spans, parts, rings, numbers, panes, pane_ns, out, cursor
-):
+def fold(
+    time_ns: I64, value: F64, bounds: I64, closed_ns: I64, members: Records, spans: Records, parts: Records,
+    rings: Records, numbers: I64, panes: Records, pane_ns: int, out: Records, cursor: I64,
+) -> tuple[int, int]:  # fmt: skip
     """Fold rows of series that are closed up to closed_ns; returns (why it stopped, windows written).
 
     time_ns, value : int64[n], float64[n] without NaN; rows bounds[k]:bounds[k+1] are those of member k, sorted by time

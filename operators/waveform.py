@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def block_figures(samples: NDArray[np.float32]) -> tuple[float, float, float, float]:
-    """(rms, peak, crest factor, kurtosis) of one block; the order of `andon.readings.BLOCK_FIGURES`.
+    """(rms, peak, crest factor, kurtosis) of one block; the first of `andon.readings.BLOCK_FIGURES`.
 
     samples: float32[n], n >= 1, finite, in the waveform's unit.
     rms     : root mean square about zero, so a constant part counts; the unit of the samples.

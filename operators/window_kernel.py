@@ -11,10 +11,14 @@ pane, or for the whole ring where the row is going to close a pane.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from andon.prefetch import prefetch
+from andon.readings import F64, I32, I64, U8
 
 SERIES = np.dtype(
     [
@@ -49,11 +53,13 @@ NEVER = np.iinfo(np.int64).min
 CHUNK = 1024  # series whose changes are marked, and kept, together
 FAR, NEAR = 40, 16  # rows ahead: the series' record, its pane
 FIGURES = 7  # of a window: minimum, maximum, mean, std, first, last, score
+Record = Any  # of a dtype above: mypy knows no fields of it
+Records = NDArray[np.void]
 _jit = njit(nogil=True, cache=True, error_model="numpy")
 
 
 @_jit
-def add(pane, at, value):  # type: ignore[no-untyped-def]  # numba
+def add(pane: Record, at: int, value: float) -> None:
     """One row, `at` ns after the pane's begin. Of equal stamps the later row of the log is `last`."""
     count = pane.count
     if count == 0:
@@ -91,7 +97,10 @@ def add(pane, at, value):  # type: ignore[no-untyped-def]  # numba
 
 
 @_jit
-def emit(at, key, kind, end_pane, place, filled, pane_ns, panes, scores, scored, sizes, out_id, out_whole, out):  # type: ignore[no-untyped-def]  # numba
+def emit(
+    at: int, key: int, kind: int, end_pane: int, place: int, filled: int, pane_ns: int, panes: Records, scores: F64,
+    scored: bool, sizes: I64, out_id: I32, out_whole: I64, out: F64,
+) -> int:  # fmt: skip
     """Merge the panes of the window that ends before `end_pane` into column `at`; 1, or 0 where it holds no row.
 
     place: of pane end_pane in the ring. Panes after `filled` hold nothing; the ring's records there are old.
@@ -147,9 +156,10 @@ def emit(at, key, kind, end_pane, place, filled, pane_ns, panes, scores, scored,
 
 
 @_jit
-def close(  # type: ignore[no-untyped-def]  # numba
-    at, key, target, state, panes, scores, scored, sizes, hops, longest, pane_ns, out_id, out_whole, out,
-):  # fmt: skip
+def close(
+    at: int, key: int, target: int, state: Record, panes: Records, scores: F64, scored: bool, sizes: I64, hops: I64,
+    longest: int, pane_ns: int, out_id: I32, out_whole: I64, out: F64,
+) -> int:  # fmt: skip
     """Close the panes of one series up to `target` (not included); returns the new end of the output."""
     if state.emits:
         last = min(target, state.filled + longest)  # beyond it no window holds a row
@@ -171,7 +181,7 @@ def close(  # type: ignore[no-untyped-def]  # numba
 
 
 @_jit
-def open_pane(state, pane_no, panes, changed):  # type: ignore[no-untyped-def]  # numba
+def open_pane(state: Record, pane_no: int, panes: Records, changed: U8) -> None:
     """`filled` moves on to pane_no: the records of all panes up to it are emptied."""
     ring = panes.shape[0]
     place = state.place
@@ -187,7 +197,9 @@ def open_pane(state, pane_no, panes, changed):  # type: ignore[no-untyped-def]  
 
 
 @_jit
-def survey(time_ns, series, use, score, received_ns):  # type: ignore[no-untyped-def]  # numba
+def survey(
+    time_ns: I64, series: I32, use: NDArray[np.bool_], score: F64, received_ns: I64
+) -> tuple[int, int, int, int, Any, bool]:
     """Lowest and highest series, earliest and latest receive stamp, newest time of rows in use (or 0), any score."""
     low = high = series[0]
     first = last = received_ns[0]
@@ -204,21 +216,22 @@ def survey(time_ns, series, use, score, received_ns):  # type: ignore[no-untyped
 
 
 @_jit
-def place_ahead(state, time_ns, ring, pane_ns, lateness_ns):  # type: ignore[no-untyped-def]  # numba
+def place_ahead(state: Record, time_ns: int, ring: int, pane_ns: int, lateness_ns: int) -> int:
     """Place in the ring that a row is going to touch, -1 where it is going to close panes: that reads the whole."""
     if time_ns - lateness_ns >= (state.closed + 1) * pane_ns:
         return -1
-    place = state.place
+    place: int = state.place
     if time_ns >= (state.filled + 1) * pane_ns:
         place += 1
     return place if place < ring else 0
 
 
 @_jit
-def step_rows(  # type: ignore[no-untyped-def]  # numba
-    begin, time_ns, series, value, use, score, scored, received_ns, closed_ns, states, rings, scores, changed, sizes,
-    hops, longest, pane_ns, lateness_ns, out_id, out_whole, out, worst,
-):  # fmt: skip
+def step_rows(
+    begin: int, time_ns: I64, series: I32, value: F64, use: NDArray[np.bool_], score: F64, scored: bool,
+    received_ns: I64, closed_ns: I64, states: Records, rings: Records, scores: F64, changed: U8, sizes: I64, hops: I64,
+    longest: int, pane_ns: int, lateness_ns: int, out_id: I32, out_whole: I64, out: F64, worst: int,
+) -> tuple[int, int]:  # fmt: skip
     """Rows from `begin` on; stops where the output might be too small for one more. Returns (next row, rows out)."""
     at = 0
     rows = time_ns.shape[0]
@@ -292,10 +305,11 @@ def step_rows(  # type: ignore[no-untyped-def]  # numba
 
 
 @_jit
-def tick_series(  # type: ignore[no-untyped-def]  # numba
-    begin, count, tick_ns, idle_ns, clamp, busy_ns, states, rings, scores, scored, changed, sizes, hops, longest,
-    pane_ns, lateness_ns, out_id, out_whole, out, worst,
-):  # fmt: skip
+def tick_series(
+    begin: int, count: int, tick_ns: int, idle_ns: int, clamp: bool, busy_ns: I64, states: Records, rings: Records,
+    scores: F64, scored: bool, changed: U8, sizes: I64, hops: I64, longest: int, pane_ns: int, lateness_ns: int,
+    out_id: I32, out_whole: I64, out: F64, worst: int,
+) -> tuple[int, int]:  # fmt: skip
     """Close the windows of series without an arrival for idle_ns. Returns (next series, rows out).
 
     busy_ns int64[chunks]: stamp of the oldest last arrival in each chunk of series, a lower bound; chunks in which

@@ -35,7 +35,7 @@ OUT = np.dtype(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _fold(time_ns, value, pane):  # type: ignore[no-untyped-def]  # numba
+def _fold(time_ns: I64, value: F64, pane: Any) -> None:
     """Rows into a pane. Equal stamps: the later row of the log is `last`."""
     for i in range(time_ns.shape[0]):
         count = pane.count + 1

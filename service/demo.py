@@ -15,17 +15,19 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from operator import ge, gt
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from andon.clock import SystemClock
+from andon.clock import ScaledClock, SystemClock
 from andon.config.load import load_plant
 from andon.datafolder import DataFolder
 from andon.errors import DataFolderError
 from andon.readings import NS_PER_S
 from andon.records import SYSTEM_SUPERVISOR, site_records
 from flows.workers import arrange, workers_for
+from service.demo_dates import first_day, moved
 from service.demo_report import report_of
 from service.demo_windows import WindowsCompared
 from service.options import clock_arguments
@@ -40,7 +42,8 @@ from sources.spool import Spool
 
 POLL_S = 0.2
 DRAIN_S = 60.0
-LAST_TICKS_S = 1.5  # the ledger's last counts leave with the ticks after the last rows
+UP_S = 60.0  # the ticker is waited for
+LAST_TICKS = 6  # behind the last rows, in each shard: the ledger's last counts and the last windows leave with ticks
 Shape = Literal["embedded", "plant"]  # what stands in for Kafka and InfluxDB: nothing, or they themselves
 ERP_URL = re.compile(r'^url = "http://127\.0\.0\.1:\d+".*$', re.MULTILINE)
 
@@ -95,6 +98,7 @@ class Demo:
         self.story = self._story()
         wall_ns = time.time_ns()
         self.origin_ns = max(self._sent_until_ns().values())
+        self._plant_clock = ScaledClock(self.origin_ns, wall_ns, settings.speed)
         self._clock = clock_arguments(self.origin_ns, wall_ns, settings.speed)
         self.history = HistoryReader([self.data.history_db(shard) for shard in range(self.shards)])
         self.records = site_records(self.plant.config, self.data).open()
@@ -117,12 +121,16 @@ class Demo:
         secret = self.settings.data / "erp-secret"
         text = ERP_URL.sub(
             f'url = "http://127.0.0.1:{self._erp_port}"\nsecret_file = "{secret.name}"',
-            PLANT_TOML.read_text(encoding="utf-8"),
+            moved(PLANT_TOML.read_text(encoding="utf-8"), first_day(self._story_file, time.time_ns())),
         )
         if not secret.exists():
             secret.write_text("whsec_" + base64.b64encode(secrets.token_bytes(32)).decode())
             secret.chmod(0o600)
         self._config.write_text(self.configured(text), encoding="utf-8")
+
+    @property
+    def _story_file(self) -> Path:
+        return self.data.path / "state" / "demo.json"
 
     def configured(self, text: str) -> str:
         """The last word on plant.toml."""
@@ -130,7 +138,7 @@ class Demo:
 
     def _story(self) -> Story:
         """The story of this folder; DataFolderError when it is another one's."""
-        asked, path = self.settings, self.data.path / "state" / "demo.json"
+        asked, path = self.settings, self._story_file
         if path.exists():
             story = Story(**json.loads(path.read_text()))
             if (story.seed, story.faults, story.on) != (asked.seed, asked.faults, asked.on):
@@ -144,38 +152,44 @@ class Demo:
         return story
 
     def parts(self) -> list[Part]:
-        """The processes of the site, the devices and the stub ERP."""
+        """The processes of the site and the stub ERP."""
         data, settings, story = self.settings.data, self.settings, self.story
         stub = python(
             "sinks.erp.stub", "--port", self._erp_port, "--db", data / "erp.db", "--secret-file", data / "erp-secret",
             "--faults", story.seed, *([] if settings.erp_key else ["--no-key"]),
-        )  # fmt: skip
-        until = [] if settings.seconds is None else ["--until-ns", self.until_ns]
-        devices = python(
-            "simulators.runner", "--data", self.edge.path, "--seed", story.seed, "--start-ns", story.start_ns,
-            *self._clock, *until, *([] if story.faults else ["--no-faults"]),
         )  # fmt: skip
         parts = [
             Part("web", [*part.argv, "--port", str(settings.port), "--no-idle-lock"], part.stop_order)
             if part.name == "web" else part
             for part in site_parts(self._config, data, self.plant.config, self.workers, self._clock)
         ]  # fmt: skip
-        return [Part("erp", stub, 4), Part("devices", devices, 0, once=True), *parts]
+        return [Part("erp", stub, 4), *parts]
+
+    def devices(self) -> Part:
+        """The simulators; of a run of limited length their time begins now."""
+        story, seconds = self.story, self.settings.seconds
+        until: list[object] = []
+        if seconds is not None:
+            until = ["--until-ns", self._plant_clock.now_ns() + round(seconds * self.settings.speed * NS_PER_S)]
+        argv = python(
+            "simulators.runner", "--data", self.edge.path, "--seed", story.seed, "--start-ns", story.start_ns,
+            *self._clock, *until, *([] if story.faults else ["--no-faults"]),
+        )  # fmt: skip
+        return Part("devices", argv, 0, once=True)
 
     def start(self) -> None:
-        """Start every part. The caller holds the folder's lock."""
+        """Start every part, the devices when each log has a tick. The caller holds the folder's lock."""
         arrange(self.data, self.workers, self.plant.config.transport)
         self.supervisor.start()
         self.start_servers()
+        before = self._last_offsets()
         self.supervisor.add(self.parts())
+        # On a busy machine the time of the devices would else be over before time passes for the flows.
+        self.wait(lambda: all(map(gt, self._last_offsets(), before)), UP_S)
+        self.supervisor.add([self.devices()])
 
     def start_servers(self) -> None:
         """What must be there before the parts are."""
-
-    @property
-    def until_ns(self) -> int:
-        """Plant time at which a run of limited length ends."""
-        return self.origin_ns + round((self.settings.seconds or 0.0) * self.settings.speed * NS_PER_S)
 
     def zone(self, time_ns: int) -> str:
         """A stamp as people of the site read it, with offset."""
@@ -217,7 +231,9 @@ class Demo:
     def drain(self) -> None:
         """Stop the devices and let everything they sent come through."""
         self.supervisor.stop(["devices"])
-        self.wait(lambda: False, LAST_TICKS_S)
+        # Counted, not timed: on a busy machine the ticker may come up when the devices have long had their time.
+        wanted = [offset + LAST_TICKS for offset in self._last_offsets()]
+        self.wait(lambda: all(map(ge, self._last_offsets(), wanted)), DRAIN_S)
         self.supervisor.stop(["ticker"])
         self.wait(self.consumed, DRAIN_S)
         self.wait(lambda: not self.progress().waiting, DRAIN_S)
@@ -242,6 +258,14 @@ class Demo:
         """Whether the flows have read all that was sent."""
         done = {mark.shard: mark.last_offset for mark in self.history.marks()}
         return all(done.get(shard, 0) >= self.spool(shard).last_offset() for shard in range(self.shards))
+
+    def _last_offsets(self) -> list[int]:
+        """Of each shard's log the newest message; while the devices are stopped only ticks come."""
+        found = []
+        for shard in range(self.shards):
+            with self.spool(shard) as spool:
+                found.append(spool.last_offset())
+        return found
 
     def spool(self, shard: int) -> Spool:
         """The queue that the devices of a shard send into."""

@@ -25,6 +25,7 @@ from andon.process import exit_status_of
 from andon.readings import NS_PER_S
 from andon.records import open_site_records
 from service.erp_poller import Poller
+from service.inspections import Inspections
 from service.options import parser, stop_on_signals
 from service.quality import QualityWatch
 from service.reports import Reporter
@@ -88,8 +89,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         watch = QualityWatch(records, history, plant.quality, round(plant.time.correct_for_h * 3600 * NS_PER_S))
         duties = [Duty("quality", watch.step)]
         if plant.erp is not None:
-            reporter = Reporter(records, model, history, data, plant.erp.reports)
+            reporter = Reporter(records, model, history, plant.erp.reports)
             duties.append(Duty("reports", reporter.step, REPORTS_EVERY_S))
+            if plant.erp.reports.inspections_d is not None:
+                inspections = Inspections(records, model, history, plant.erp.reports.inspections_d)
+                duties.append(Duty("inspections", inspections.step, REPORTS_EVERY_S))
             erp = opened.enter_context(closing(connector(plant.erp, options.config.parent)))
             if plant.erp.back.poll_s and "state" in erp.features:
                 duties.append(Duty("poll", Poller(records, erp, plant.erp.back, SystemClock()).step))

@@ -21,6 +21,7 @@ import numpy as np
 import structlog
 from prometheus_client import Counter, Gauge
 
+from andon.figures import KINDS
 from andon.outputs import WindowRows
 from andon.readings import NS_PER_S
 from flows.influx import OutputEncoder
@@ -33,7 +34,7 @@ STEP_NS = 3600 * NS_PER_S
 STEP_LINES = 5_000  # a step ends with the series that reaches it
 STEP_READS = 200  # series of a step; where they have nothing, reading is what takes the time
 KEPT = ("window", "oee", "cold_chain", "state")  # what the local history has
-FIGURES = ("oee", "cold_chain")
+FIGURES = tuple(KINDS)
 MOST = 1_000_000  # rows of one series in one hour
 GAPS = Gauge("andon_influx_gaps", "Segments given up and not yet refilled.", multiprocess_mode="livemostrecent")
 REFILLED = Counter("andon_influx_refilled_lines_total", "Lines written again from the local history.")
@@ -199,7 +200,7 @@ class Refill:
 
     def _figures(self, history: HistoryReader, kind: str, start_ns: int, end_ns: int) -> bytes:
         """Those that begin in the hour: the time of a figure's point is its begin."""
-        found = history.figures(kind, start_ns, end_ns, None, MOST)
+        found = history.figures(kind, start_ns, end_ns, None, MOST, gone=True)
         return b"".join(self._encoder.figure(one) for one in found if one.start_ns >= start_ns)
 
 

@@ -1,79 +1,69 @@
 """Figures told to the ERP: OEE and downtime of a shift, the cold chain of a lot, maintenance done, calibration due.
 
-Each is computed from the journal and the event history when its time has come, and again when late data has corrected
-one of the figures it rests on: the ERP then gets the next revision of the same record, with signed differences.
+Each is added up from the figures of the history when its time has come (service/report_figures.py, as the reports for
+people are), and again when late data has corrected one of the figures it rests on: the ERP then gets the next revision
+of the same record, with signed differences.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-import numpy as np
 import structlog
 
-from andon.calendars import Calendar
 from andon.config.erp_back import Reports
-from andon.datafolder import DataFolder
 from andon.errors import RecordsError
 from andon.outputs import Figure
 from andon.plant import PlantModel
-from andon.readings import NS_PER_S, Status
+from andon.readings import NS_PER_S
 from andon.records import SYSTEM_QUALITY, Records
-from flows.figures import FigureSpec, Points, figure_specs
-from operators.cold_chain import merge_parts
+from flows.figure_specs import machine_specs
 from operators.lots import OPEN_END, LotStay, stays
 from operators.oee import oee_ratios
+from operators.profiles import profile_of
+from service.figure_reports.document import ReportError
+from service.figure_reports.spans import Shift, shift_of
+from service.report_figures import (
+    ADDITIVE,
+    Key,
+    Parts,
+    Span,
+    lot_parts,
+    lot_status,
+    lot_stays,
+    shift_parts,
+    shift_windows,
+)
 from sinks.history_reader import HistoryReader
-from sinks.journal_reader import JournalReader
 
 log = structlog.get_logger()
 DAY_NS = 86_400 * NS_PER_S
-CARRY_NS = DAY_NS  # how far back the value at the beginning of a span is looked for
 LOOK_BACK_NS = 400 * DAY_NS  # a lot may have been in a store for a year
+FED_NS = 30 * NS_PER_S  # how long machines take to be fed and called, behind the rows
+MOST_ALARMS = 100  # of a span, by name; of more it is told how many there were
 SINCE = "reports.since"
-#: Parts of a cold-chain figure that add up; the others are told beside them.
-ADDITIVE_COLD = ("covered_s", "gap_s", "samples", "above_s", "below_s", "above_c_min", "below_c_min")
-Key = tuple[str, str, str]
-Parts = Mapping[str, float | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """What a report is about: kind, asset, subject, and the stretches [start, end) of event time, in order."""
-
-    kind: str
-    asset: str
-    subject: str
-    stretches: tuple[tuple[int, int], ...]
-    about: Mapping[str, object]
-
-    @property
-    def end_ns(self) -> int:
-        """When the last of it was over."""
-        return self.stretches[-1][1]
 
 
 class Reporter:
     """Tells the ERP what is due. Only what ended after the first start of it is told: no flood of old shifts."""
 
-    def __init__(
-        self, records: Records, plant: PlantModel, history: HistoryReader, data: DataFolder, settings: Reports
-    ) -> None:
-        self.records, self.plant, self.history, self.data, self.settings = records, plant, history, data, settings
-        shards = range(plant.config.transport.shards)
-        self._specs: dict[tuple[str, str], tuple[int, FigureSpec]] = {
-            (spec.kind, spec.asset): (shard, spec) for shard in shards for spec in figure_specs(plant, shard)
-        }
-        begins = [int(one.begins[:2]) * 60 + int(one.begins[3:]) for one in plant.config.shift]
-        timezone = plant.config.site.timezone
-        self._zone = ZoneInfo(timezone)
-        self._calendar = Calendar("shift", timezone, begins) if begins else Calendar("day", timezone)
-        self._names = dict(zip(begins, (one.name for one in plant.config.shift), strict=True))
+    def __init__(self, records: Records, plant: PlantModel, history: HistoryReader, settings: Reports) -> None:
+        self.records, self.plant, self.history, self.settings = records, plant, history, settings
+        declared = [spec for shard in range(plant.config.transport.shards) for spec in machine_specs(plant, shard)]
+        self._machines = [spec.asset for spec in declared if spec.kind == "oee"]
+        self._stores = [spec.asset for spec in declared if spec.kind == "lot_stay"]
+        self._shift_names = list(dict.fromkeys(one.name for one in plant.config.shift)) or [""]
+        self._zone = ZoneInfo(plant.config.site.timezone)
+        time = plant.config.time
+        self._wait_ns = FED_NS + round((time.idle_s + time.lateness_s) * NS_PER_S)
         self._rules = {rule.id for rule in plant.config.rule}
+        self._shifts_of: dict[str, list[Shift]] = {}  # by day
         self._told: dict[Key, object] = {}  # on which figures the last report of each span rested
+        self._asked: set[Key] = set()  # of which there may still be something to tell
 
     def step(self) -> None:
         """`report`, for who does it again and again."""
@@ -85,13 +75,14 @@ class Reporter:
         if now_ns is None:
             return 0
         since_ns = self._since(now_ns)
-        new = 0
+        self._asked, new = set(), 0
         if self.settings.oee:
-            new += sum(self._figures_of(span, "oee") for span in self._shifts(since_ns, now_ns))
+            new += sum(self._shift(span) for span in self._shifts(since_ns, now_ns))
         if self.settings.cold_chain:
-            new += sum(self._figures_of(span, "cold_chain") for span in self._lots(since_ns, now_ns))
+            new += sum(self._lot(span) for span in self._lots(since_ns, now_ns))
         if self.settings.maintenance or self.settings.calibration_d is not None:
             new += self._events(since_ns, now_ns)
+        self._told = {key: one for key, one in self._told.items() if key in self._asked}
         return new
 
     def _since(self, now_ns: int) -> int:
@@ -105,25 +96,30 @@ class Reporter:
 
     def _shifts(self, since_ns: int, now_ns: int) -> Iterator[Span]:
         """The shifts (days, where there are none) that ended in (since, now], of every asset with an OEE."""
-        begin, end = self._calendar.window_at(since_ns)
-        while end <= now_ns:
-            local = datetime.fromtimestamp(begin / NS_PER_S, self._zone)
-            name = self._names.get(local.hour * 60 + local.minute, "")
-            subject = f"{local:%Y-%m-%d}/{name}" if name else f"{local:%Y-%m-%d}"
-            for kind, asset in self._specs:
-                if kind == "oee":
-                    about = {"shift": name, "date": f"{local:%Y-%m-%d}"}
-                    yield Span("oee_shift", asset, subject, ((begin, end),), about)
-            begin, end = self._calendar.window_at(end)
+        day, last = (datetime.fromtimestamp(at / NS_PER_S, self._zone).date() for at in (since_ns - DAY_NS, now_ns))
+        while day <= last:
+            for shift in self._on(day.isoformat()):
+                if since_ns < shift.end_ns <= now_ns:
+                    about, stretches = {"shift": shift.name, "date": shift.day}, ((shift.start_ns, shift.end_ns),)
+                    yield from (Span("oee_shift", asset, shift.subject, stretches, about) for asset in self._machines)
+            day += timedelta(days=1)
+
+    def _on(self, day: str) -> list[Shift]:
+        """The shifts that begin on a day; a holiday may have none."""
+        if day not in self._shifts_of:
+            found = []
+            for name in self._shift_names:
+                with suppress(ReportError):
+                    found.append(shift_of(self.plant, day, name))
+            self._shifts_of[day] = found
+        return self._shifts_of[day]
 
     def _lots(self, since_ns: int, now_ns: int) -> Iterator[Span]:
         """The lots that left an asset with a cold chain in (since, now], each with all its stays there.
 
         The lot is the subject, not the stay: late events move where a stay begins, and the record must stay one.
         """
-        for kind, asset in self._specs:
-            if kind != "cold_chain":
-                continue
+        for asset in self._stores:
             by_lot: dict[str, list[LotStay]] = {}
             for stay in stays(self.history.events(asset, now_ns - LOOK_BACK_NS, now_ns + 1)):
                 by_lot.setdefault(stay.lot, []).append(stay)
@@ -133,43 +129,49 @@ class Reporter:
                     stretches = tuple((stay.from_ns, stay.to_ns) for stay in there)
                     yield Span("cold_chain_lot", asset, lot, stretches, {"lot": lot, "product": product})
 
-    def _figures_of(self, span: Span, kind: str) -> bool:
-        """Tell a span when all windows in it are final, and again when one of them was corrected."""
-        windows = [one for part in span.stretches for one in self.history.figures(kind, *part, span.asset)]
-        rests_on = (span, [(one.start_ns, one.revision) for one in windows])
-        key = (span.kind, span.asset, span.subject)
-        if not windows or self._told.get(key) == rests_on or not self._settled(windows, span):
+    def _shift(self, span: Span) -> bool:
+        """Tell a shift: time by reason and counts, which add up, and the ratios made of them."""
+        found = self.history.figures("oee", *span.stretches[0], span.asset)
+        windows = shift_windows(lambda *_: found, span.asset, *span.stretches[0])
+        if not self._is_settled(span, windows):
             return False
-        parts = self._parts(kind, span)
-        figures, more = _oee(parts) if kind == "oee" else _cold(parts)
+        if len(windows) < len(found) and (span.asset, span.subject) in self.records.told_reports(span.kind):
+            self._told[span.key] = span.rests_on(windows)  # told by an earlier version, whose windows make it no better
+            return False
+        parts = shift_parts(windows, *span.stretches[0])
+        return self._tell_figures(span, windows, parts, {"ratios": oee_ratios(parts)})
+
+    def _lot(self, span: Span) -> bool:
+        """Tell a lot: times, which add up; what was reached, budgets and status. Quality decides on the lot."""
+        found = [
+            one for start_ns, _ in span.stretches
+            for one in lot_stays(self.history.figures, span.asset, span.subject, start_ns)
+        ]  # fmt: skip
+        declared = self.plant.cold_chain_of(span.asset)
+        if declared is None or not self._is_settled(span, found):
+            return False
+        profile = profile_of(self.plant, declared, str(span.about["product"]) or None)
+        parts = lot_parts(found, profile.limits.activation_j_mol)
+        figures = {name: parts[name] for name in ADDITIVE["lot_stay"] if name in parts}
+        more = {name: value for name, value in parts.items() if name not in figures}
+        return self._tell_figures(span, found, figures, {"status": lot_status(parts), **more})
+
+    def _is_settled(self, span: Span, figures: Sequence[Figure]) -> bool:
+        """Whether every figure of a span has come and is final, and one is not as it was at the last report."""
+        self._asked.add(span.key)
+        if not figures or not all(one.final for one in figures) or self._told.get(span.key) == span.rests_on(figures):
+            return False
+        return (self.history.watermark_ns() or 0) >= span.end_ns + self._wait_ns
+
+    def _tell_figures(self, span: Span, rests_on: Sequence[Figure], figures: Parts, more: Mapping[str, object]) -> bool:
+        alarms = self._alarms(span)
         about = {
             **span.about, "stretches": [[_stamp(start), _stamp(end)] for start, end in span.stretches], **more,
-            "alarms": self._alarms(span),
+            "alarms": alarms[:MOST_ALARMS], **({"alarms_total": len(alarms)} if len(alarms) > MOST_ALARMS else {}),
         }  # fmt: skip
-        revision = self.records.tell_report(
-            span.kind, span.asset, span.subject, figures, about, SYSTEM_QUALITY, at_ns=span.end_ns
-        )
-        self._told[key] = rests_on
-        return revision is not None
-
-    def _settled(self, windows: list[Figure], span: Span) -> bool:
-        """Whether no window that the span reaches into still runs, and the last one has come."""
-        length_ns = round(self.plant.config.windows.figures_s * NS_PER_S)
-        last_ns = (span.end_ns - 1) // length_ns * length_ns
-        watermark_ns = self.history.watermark_ns() or 0
-        waited = watermark_ns >= last_ns + length_ns + round(self.plant.config.time.idle_s * NS_PER_S)
-        return waited and all(one.final for one in windows)
-
-    def _parts(self, kind: str, span: Span) -> Parts:
-        """The figure of exactly the span, from the readings: shifts and stays do not end with the hour."""
-        shard, spec = self._specs[kind, span.asset]
-        journal = JournalReader(self.data.journal(shard))
-        numbers = [journal.series().get(f"{span.asset}/{tag}") for tag in spec.tags]
-        parts = [
-            spec.compute([_points(journal, number, start, end) for number in numbers], start, end)
-            for start, end in span.stretches
-        ]
-        return parts[0] if len(parts) == 1 else merge_parts(parts)
+        is_new = self._queue(span.key, figures, about, span.end_ns)
+        self._told[span.key] = span.rests_on(rests_on)
+        return is_new
 
     def _alarms(self, span: Span) -> list[str]:
         """Keys of the asset's alarms that overlap the span; not those that late data took back, nor Andon's own."""
@@ -184,10 +186,13 @@ class Reporter:
         """Maintenance that was done, calibrations that fall due."""
         new = 0
         for asset in self.plant.assets:
-            for one in self.history.events(asset, since_ns, now_ns + 1):
+            same: Counter[str] = Counter()  # several of one second are a record each, in the log's order
+            for one in self.history.events(asset, since_ns - since_ns % NS_PER_S, now_ns + 1):
                 if self.settings.maintenance and one.event == "maintenance.ended":
-                    about = {"done": _stamp(one.time_ns), **one.data}
-                    new += self._tell("maintenance_done", asset, _stamp(one.time_ns), about, one.time_ns)
+                    done = _stamp(one.time_ns)
+                    same[done] += 1
+                    subject = done if same[done] == 1 else f"{done}/{same[done]}"
+                    new += self._tell("maintenance_done", asset, subject, {"done": done, **one.data}, one.time_ns)
             if self.settings.calibration_d is not None:
                 new += self._calibration(asset, now_ns, round(self.settings.calibration_d * DAY_NS))
         return new
@@ -209,41 +214,22 @@ class Reporter:
 
     def _tell(self, kind: str, asset: str, subject: str, about: Mapping[str, object], at_ns: int) -> int:
         key = (kind, asset, subject)
+        self._asked.add(key)
         if self._told.get(key) == about:
             return 0
+        is_new = self._queue(key, {}, about, at_ns)
+        self._told[key] = about
+        return int(is_new)
+
+    def _queue(self, key: Key, figures: Parts, about: Mapping[str, object], at_ns: int) -> bool:
+        """Whether it was new. One that no outbox takes is left out, so that it does not stop those behind it."""
         try:
-            revision = self.records.tell_report(kind, asset, subject, {}, about, SYSTEM_QUALITY, at_ns=at_ns)
+            return self.records.tell_report(*key, figures, about, SYSTEM_QUALITY, at_ns=at_ns) is not None
         except RecordsError as error:
             if error.code != "records.report_large":
                 raise
-            log.warning("reports.too_large", kind=kind, asset=asset, subject=subject)
-            revision = None
-        self._told[key] = about
-        return int(revision is not None)
-
-
-def _points(journal: JournalReader, series: int | None, start_ns: int, end_ns: int) -> Points:
-    """Usable points of a series from a day before a stretch to its end, by time, then value."""
-    if series is None:
-        return np.empty(0, np.int64), np.empty(0, np.float64)
-    rows = journal.find([series], start_ns - CARRY_NS, end_ns).rows
-    rows = rows[rows["status"] != Status.BAD]
-    rows = rows[np.lexsort((rows["value"], rows["time_ns"]))]
-    return np.ascontiguousarray(rows["time_ns"], np.int64), np.ascontiguousarray(rows["value"], np.float64)
-
-
-def _oee(parts: Parts) -> tuple[dict[str, float | None], dict[str, object]]:
-    """Time by reason and counts, which add up; the ratios made of them."""
-    return dict(parts), {"ratios": oee_ratios(parts)}
-
-
-def _cold(parts: Parts) -> tuple[dict[str, float | None], dict[str, object]]:
-    """Time and degree-minutes out of range; what was reached, and the lot's status. Quality decides on the lot."""
-    figures = {name: parts[name] for name in ADDITIVE_COLD}
-    out_s = (parts["above_s"] or 0.0) + (parts["below_s"] or 0.0)
-    status = "excursion" if out_s else "incomplete" if parts["gap_s"] else "within"
-    reached = {name: parts[name] for name in ("minimum", "maximum", "mean", "mkt")}
-    return figures, {"status": status, **reached}
+            log.warning("reports.too_large", kind=key[0], asset=key[1], subject=key[2])
+            return False
 
 
 def _stamp(time_ns: int) -> str:

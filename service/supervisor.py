@@ -181,6 +181,7 @@ class Supervisor:
         with path.open("ab") as out:
             child.process = subprocess.Popen(
                 list(child.part.argv), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                process_group=0,  # a terminal's Ctrl-C is for the supervisor alone, which ends them in their order
                 env=self._environment, preexec_fn=partial(_die_with, os.getpid()),  # noqa: PLW1509 - one prctl call, and no thread runs here
             )  # fmt: skip
         child.started = time.monotonic()

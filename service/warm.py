@@ -19,7 +19,12 @@ from andon.slots import SlotFiles
 from detectors.ewma import EwmaDetector
 from flows.influx import OutputEncoder
 from flows.shard import ShardEngine
+from operators import health_machine, humidity_kernel, line_kernel, spc_capability
 from operators.classes import scorers
+from operators.contacts import Warming
+from operators.journey_setup import Shocks
+from operators.shock_machine import Pulses
+from service.qualify import coldchain, spc, sterilisation
 from simulators.truth import demo_plant
 from sinks import journal_kernels
 from sinks.journal import Journal
@@ -52,9 +57,19 @@ def warm() -> float:
 def _others() -> None:
     """Kernels that the demo plant has no need of."""
     journal_kernels.compile_kernels()
+    sterilisation.BINDINGS["f0"].batches({"t": [0.0, 1.0], "T": [121.0, 121.0]}, 1)  # type: ignore[misc]  # it streams
+    spc.BINDINGS["nelson"].batches({"z": [0.0, 1.0]}, 1)  # type: ignore[misc]  # it streams
+    coldchain.BINDINGS["excursion"].batches({"t_min": [0, 9], "T": [5, 9], "hi": 8}, 1)  # type: ignore[misc]  # it streams
+    coldchain.BINDINGS["who"].batches({"rule": "heat8", "seg": [[9, 9]]}, 1)  # type: ignore[misc]  # it streams
     three = np.arange(3)
+    Warming(1, 0.5).take(three * NS_PER_S, np.zeros(3))
+    Pulses(Shocks((1.0,), (1,), 1.0), 0).take(three, np.zeros(3, np.int32), np.zeros(3), 0, 3, 3)
     EwmaDetector(1).step(np.zeros(3, np.int32), three * NS_PER_S, np.zeros(3))
     scorers(np.zeros(3, np.int32), np.zeros(3, np.uint8), np.zeros(3, np.uint8), np.zeros(1, np.uint8))
+    health_machine.compile_kernels()
+    humidity_kernel.compile_kernels()
+    line_kernel.compile_kernels()
+    spc_capability.compile_kernels()
     for most in (2**8, 2**16, 2**32):  # each width of a column
         decode(encode({name: (three * (most - 1) // 2).astype(ROW[name]) for name in ROW.names or ()}))
 

@@ -16,6 +16,9 @@ PLATEAU_S = 900
 PLATEAU_C = 121.9  # the controller keeps 0.8 K above the lower limit of the band, 121.0
 SAG_C, SAG_TAU_S, RECOVERY_TAU_S = -3.4, 50.0, 25.0  # steam supply too weak
 PULSE_S, PULSES = 105, 3
+DRAIN_K = -0.15  # the drain is a little colder than the chamber
+LOAD_TAU_S = (2.0, 4.0)  # probes in the load follow the chamber
+T_REF_C, Z_K = 121.11, 10.0  # of the steriliser's own F0
 PHASES = ("idle", "vacuum", "heating", "sterilising", "exhaust", "drying")
 
 
@@ -71,23 +74,32 @@ def timetable(seed: int) -> Timetable:
 
 @dataclass(slots=True)
 class AutoclaveState(State):
-    """cycle counts the loads; sag is how far the plateau is below its set point, K (<= 0)."""
+    """cycle counts the loads; sag is how far the plateau is below its set point, K (<= 0); own_f0 in min."""
 
     cycle: int = 0
     temp: float = 60.0
     pressure: float = 101.0
     sag: float = 0.0
+    load1: float = 60.0
+    load2: float = 60.0
+    own_f0: float = 0.0
 
 
 class Autoclave(Device[AutoclaveState]):
     """Vacuum pulses, heating, plateau, exhaust, drying. plateau_temp (the coldest probe) is sent only in the plateau.
 
+    drain_temp is the reference measuring point, load1_temp and load2_temp are probes in the load, own_f0 is the F0
+    that the steriliser counts itself, from its drain.
+
     Faults: plateau_low (weak steam supply), beginning and ending inside one plateau.
     """
 
     asset = "sterile/autoclave1"
-    units: ClassVar[Mapping[str, str]] = {"chamber_temp": "Cel", "chamber_pressure": "kPa", "plateau_temp": "Cel"}
-    gauss, uniform = 3, 0
+    units: ClassVar[Mapping[str, str]] = {
+        "chamber_temp": "Cel", "chamber_pressure": "kPa", "plateau_temp": "Cel", "drain_temp": "Cel",
+        "load1_temp": "Cel", "load2_temp": "Cel", "own_f0": "min",
+    }  # fmt: skip
+    gauss, uniform = 6, 0
     state_type = AutoclaveState
 
     def first_state(self) -> AutoclaveState:
@@ -101,10 +113,15 @@ class Autoclave(Device[AutoclaveState]):
         length_s = timetable(self.seed).lengths_s(state.cycle)[PHASES.index(phase)]
         self._sag(cause)
         self._follow(phase, into_s, length_s)
+        self._load(phase)
         samples = [
             Sample("phase", phase),
             Sample("chamber_temp", round(state.temp + 0.05 * noise[0], 2)),
             Sample("chamber_pressure", round(max(4.0, state.pressure + 0.3 * noise[1]), 1)),
+            Sample("drain_temp", round(state.temp + DRAIN_K + 0.03 * noise[3], 2)),
+            Sample("load1_temp", round(state.load1 + 0.03 * noise[4], 2)),
+            Sample("load2_temp", round(state.load2 + 0.03 * noise[5], 2)),
+            Sample("own_f0", round(state.own_f0, 2)),
         ]
         if phase == "sterilising":
             samples.append(Sample("plateau_temp", round(state.temp - 0.1 + 0.04 * noise[2], 2)))
@@ -141,6 +158,15 @@ class Autoclave(Device[AutoclaveState]):
             temp, kpa, tau_s = self._heads_for(phase, into_s)
             state.temp += (temp - state.temp) / tau_s
             state.pressure += (kpa - state.pressure) / tau_s
+
+    def _load(self, phase: str) -> None:
+        """The probes in the load, and the steriliser's own F0, which an idle steriliser forgets."""
+        state = self.state
+        state.load1 += (state.temp - 0.1 - state.load1) / LOAD_TAU_S[0]
+        state.load2 += (state.temp - 0.2 - state.load2) / LOAD_TAU_S[1]
+        drain = state.temp + DRAIN_K
+        lethal = 10.0 ** ((drain - T_REF_C) / Z_K) if drain >= 100.0 else 0.0
+        state.own_f0 = 0.0 if phase == "idle" else state.own_f0 + lethal / 60.0
 
     @staticmethod
     def _heads_for(phase: str, into_s: int) -> tuple[float, float, float]:

@@ -32,6 +32,8 @@ class CncState(MachineState):
 class Cnc(Device[CncState]):
     """A part every 172 s or so; part changes are Completing and Resetting, tool changes belong to Execute.
 
+    A part is counted with the end of its program, when the state is Completing; a reject is a defect of the process.
+
     Faults: spindle_overheat (no coolant): the spindle heads 45 C higher whatever its load.
     """
 

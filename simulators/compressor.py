@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from simulators.device import Cause, Device, Sample, State
+from simulators.wave import Block
 
 LOAD_BAR, UNLOAD_BAR = 6.8, 7.6
 SUPPLY_BAR_S, DEMAND_BAR_S = 0.055, 0.022
 LOADED_A, UNLOADED_A = 96.0, 41.0
 VIBRATION_MM_S, LOAD_MM_S, SIGMA_MM_S = 1.9, 0.15, 0.07  # ISO 10816-3 group 2 rigid: zone B up to 2.8
 WEAR_MM_S, WEAR_S = 4.0, 240.0  # how far and how fast a failing bearing moves the rms value
+
+BLOCK_EVERY_S = 60
+RPM, HEALTHY_HIT, WORN_HIT = 1485.0, 0.3, 12.0  # {rev}/min; m/s2 of the outer ring's hits
 
 
 @dataclass(slots=True)
@@ -30,8 +34,9 @@ class CompressorState(State):
 class Compressor(Device[CompressorState]):
     """Pressure saw-tooth of about a minute; current, oil and vibration follow the load.
 
-    Faults: bearing_wear (vibration rises by 4 mm/s), pressure_stuck (the transmitter repeats its last value),
-    oil_temp_silent (no oil_temp is sent).
+    A block of `casing` a minute: its unbalance has the velocity of `vibration` without the instrument's noise.
+    Faults: bearing_wear (vibration rises by 4 mm/s, the outer ring is hit harder and harder; then it is repaired),
+    pressure_stuck (the transmitter repeats its last value), oil_temp_silent (no oil_temp is sent).
     """
 
     asset = "utilities/compressor1"
@@ -52,12 +57,17 @@ class Compressor(Device[CompressorState]):
             state.shown = round(state.pressure + 0.006 * noise[1], 3)
         wear = min(1.0, (self.second - cause.start_s) / WEAR_S) if cause and name == "bearing_wear" else 0.0
         vibration = VIBRATION_MM_S + LOAD_MM_S * state.loaded + WEAR_MM_S * wear
+        hit = HEALTHY_HIT + (WORN_HIT - HEALTHY_HIT) * wear
+        block = Block(self.seed, self.asset, self.second, vibration, RPM, hit)
         vibration += (SIGMA_MM_S + 0.25 * wear) * noise[0]
         samples = [
             Sample("vibration", round(vibration, 3)),
             Sample("pressure", state.shown),
             Sample("current", round(state.current + 0.6 * noise[3], 2)),
+            Sample("running", value=True),
         ]
+        if self.second % BLOCK_EVERY_S == 0:
+            samples.append(Sample("casing", block))
         if name != "oil_temp_silent":
             samples.append(Sample("oil_temp", round(state.oil + 0.08 * noise[2], 2)))
         return samples

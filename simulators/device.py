@@ -11,14 +11,15 @@ from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
 from andon.errors import SourceError
 from simulators.noise import Noise
+from simulators.wave import Block
 
-Value = float | int | bool | str
+Value = float | int | bool | str | Block
 HOUR_S = 3600
 SNAPSHOT_VERSION = 1
 
 
 class Sample(NamedTuple):
-    """A tag and its value: a number, a boolean or the name of a state."""
+    """A tag and its value: a number, a boolean, the name of a state, or a block of a waveform."""
 
     tag: str
     value: Value

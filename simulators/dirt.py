@@ -10,13 +10,16 @@ from typing import NamedTuple
 import orjson
 
 from andon.readings import Reason
+from simulators.autoclave import Autoclave
 from simulators.device import HOUR_S, CauseOf, Sample
 from simulators.noise import Noise
 from simulators.truck import Truck, radio_back_s
+from simulators.wave import MADE_OF_IT, RATE_HZ, UNIT, Block
 
 # Shares of the messages (one message: all samples of an asset and second)
 TWICE, DISORDER, LATE = 0.002, 0.01, 0.0006
 BAD, UNCERTAIN, MALFORMED = 0.0015, 0.003, 0.002
+FEW_DOUBTS = {Autoclave.asset: 0.0001}  # validated probes; more, and no load could ever be released
 TWICE_S, DISORDER_S, LATE_S = (1, 20), (1, 3), (60, 540)  # held back for so long, s
 LONGEST_HOLD_S = 900  # no message is held longer: late and then a radio hole
 QUIET_AFTER_S = 600  # a device needs up to this to be well again after its cause is gone
@@ -51,12 +54,24 @@ class Parcel(NamedTuple):
 
 
 def _fields(asset: str, ts_ms: int, row: Row) -> dict[str, object]:
-    fields: dict[str, object] = {"ts": ts_ms, "asset": asset, "tag": row.tag, "value": row.value}
+    fields: dict[str, object] = {"ts": ts_ms, "asset": asset, "tag": row.tag}
+    if isinstance(row.value, Block):
+        return fields | {"samples": row.value.samples(), "rate_hz": RATE_HZ, "unit": UNIT}
+    fields["value"] = row.value
     if row.q is not None:
         fields["q"] = row.q
     if row.unit:
         fields["unit"] = row.unit
     return fields
+
+
+def readings_of(parcel: Parcel) -> list[Row]:
+    """Rows as they become readings: of a waveform's block one for each figure that the plant declares."""
+    found: list[Row] = []
+    for row in parcel.rows:
+        is_block = isinstance(row.value, Block)
+        found += [row._replace(tag=f"{row.tag}.{name}") for name in MADE_OF_IT] if is_block else [row]
+    return found
 
 
 class Dirt:
@@ -86,7 +101,7 @@ class Dirt:
     def _rows(self, samples: list[Sample], quality: float, which: float, variant: float) -> tuple[Row, ...]:
         units = self._units
         rows = [Row(tag, value, None, units.get(tag, ""), bad=False) for tag, value in samples]
-        if quality < BAD + UNCERTAIN:
+        if quality < BAD + FEW_DOUBTS.get(self._asset, UNCERTAIN):
             numbers = [at for at, sample in enumerate(samples) if sample.tag in units]
             at = numbers[int(which * len(numbers))]
             rows[at] = _spoiled(rows[at], variant) if quality < BAD else _doubtful(rows[at], variant)
@@ -127,7 +142,7 @@ class Dirt:
             (Reason.missing_field, orjson.dumps({"ts": ts_ms, "asset": self._asset, "tag": tag})),
             (Reason.wrong_type, orjson.dumps(good | {"value": {"v": 1.0}})),
             (Reason.unknown_series, orjson.dumps(good | {"tag": f"{tag}_2"})),
-            (Reason.unit_mismatch, orjson.dumps(good | {"unit": "[degF]"})),
+            (Reason.unit_mismatch, orjson.dumps(good | {"unit": "cd"})),
             (Reason.stamp_unreadable, orjson.dumps(good | {"ts": "just now"})),
             (Reason.stamp_naive, orjson.dumps(good | {"ts": "2026-01-01T08:00:00"})),
             (Reason.stamp_in_future, orjson.dumps(good | {"ts": ts_ms + 400 * 86_400_000})),

@@ -10,8 +10,11 @@ from typing import Any
 import orjson
 
 from andon.errors import SourceError
+from simulators.autoclave import Autoclave, timetable
+from simulators.compressor import Compressor
 from simulators.device import HOUR_S, Device
 from simulators.dirt import LONGEST_HOLD_S, Dirt, Parcel
+from simulators.happenings import goods, stop_reasons
 from simulators.schedule import DEVICES, Fault, Plan, label, second_ns
 
 CHECKPOINT_VERSION = 1
@@ -44,8 +47,11 @@ class Feed:
         now: list[Parcel] = []
         order = 0
         for device, dirt in zip(self._devices, self._dirt, strict=True):
-            now += self._orders(device.asset)
+            now += self._orders(device.asset) + self._loads(device.asset)
+            now += [self._told(device.asset, *one) for one in goods(device.asset, self.second, self._seed)]
             cause = self._plan(device.asset, self.second // HOUR_S)
+            if cause is not None and cause.name == "bearing_wear" and cause.end_s == self.second:
+                now.append(self._repaired())
             if cause is not None and cause.start_s == self.second:
                 self._faults.append(label(device, cause, self._start_ns))
             for due_s, parcel in dirt.parcels(self.second, self._ts_ms(), device.step()):
@@ -54,6 +60,7 @@ class Feed:
                     order += 1
                 else:
                     now.append(parcel)
+            now += [self._told(device.asset, *one) for one in stop_reasons(device, self.second, self._seed)]
         held = []
         while self._held and self._held[0][0] <= self.second:
             held.append(heapq.heappop(self._held)[3])
@@ -105,5 +112,24 @@ class Feed:
             return []
         number = self.second // (ORDER_HOURS * HOUR_S) + 1
         data = {"order": f"PO-{number:05d}", "product": PRODUCTS[asset], "lot": f"L{self._seed:03d}-{number:04d}"}
-        event = {"ts": self._ts_ms(), "asset": asset, "event": "order.started", "data": data}
-        return [Parcel(asset, self._ts_ms(), (), raw=orjson.dumps(event))]
+        return [self._told(asset, "order.started", data)]
+
+    def _repaired(self) -> Parcel:
+        """The bearing of the compressor has been replaced."""
+        return self._told(Compressor.asset, "maintenance.ended", {"mode": "bearing-wear"})
+
+    def _loads(self, asset: str) -> list[Parcel]:
+        """The steriliser says which load a cycle is, when it leaves idle."""
+        if asset != Autoclave.asset:
+            return []
+        table = timetable(self._seed)
+        cycle = table.cycle_at(self.second)
+        if self.second != table.start_s(cycle) + table.lengths_s(cycle)[0]:
+            return []
+        data = {"cycle": cycle, "load": f"B{self._seed:03d}-{cycle:04d}", "program": "porous-121", "version": "1"}
+        return [self._told(asset, "cycle.started", data)]
+
+    def _told(self, asset: str, event: str, data: dict[str, Any]) -> Parcel:
+        """An event of this second."""
+        fields = {"ts": self._ts_ms(), "asset": asset, "event": event, "data": data}
+        return Parcel(asset, self._ts_ms(), (), raw=orjson.dumps(fields))

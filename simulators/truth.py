@@ -10,6 +10,7 @@ from pathlib import Path
 from andon.config.load import load_plant
 from andon.plant import PlantModel
 from andon.readings import NS_PER_S
+from simulators.dirt import readings_of
 from simulators.feed import Feed
 from simulators.schedule import DEVICES, Fault, second_ns
 
@@ -97,7 +98,7 @@ def _run(feed: Feed, seconds: int, told: Truth) -> None:
             told.messages += 1
             if parcel.reason is not None:
                 told.malformed[parcel.reason.name] = told.malformed.get(parcel.reason.name, 0) + 1
-            for row in parcel.rows:
+            for row in readings_of(parcel):
                 count = series.get((parcel.asset, row.tag)) or series.setdefault((parcel.asset, row.tag), SeriesCount())
                 if parcel.repeat:
                     count.duplicate += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import structlog
 from prometheus_client import Histogram
@@ -59,11 +60,11 @@ def _tried(connector: Deliverer, job: Job) -> Attempt:
 
 def _sent(connector: Deliverer, item: OutboxItem) -> DeliveryResult:
     key, body = item.order_key, item.body.encode()
-    found = connector.find(key) if item.attempt > 1 else None
+    found = connector.find(key) if item.attempt > 1 or item.doubtful else None
     if found is None:
         return _taken("delivered", connector.open(item.kind, key, body))
     if found.revision >= item.revision:
-        return _taken("found", found)
+        return _held(item, found)
     return _taken("delivered", connector.update(item.kind, key, body, found))
 
 
@@ -77,11 +78,18 @@ def _doubted(connector: Deliverer, job: Job, failure: SendError) -> Attempt:
     except SendError as lookup:
         return Attempt(job, None, lookup)
     if found is not None and found.revision >= job.item.revision:
-        return Attempt(job, _taken("found", found, failure.status))
+        return Attempt(job, _held(job.item, found, failure.status))
     return Attempt(job, None, failure, looked_up=True)
 
 
-def _taken(outcome: str, record: ExternalRecord, status: int | None = None) -> DeliveryResult:
+def _held(item: OutboxItem, found: ExternalRecord, status: int | None = None) -> DeliveryResult:
+    """The ERP holds this revision or a later one: one that we sent, unless our count was put back from a backup."""
+    return _taken("behind" if item.doubtful else "found", found, status)
+
+
+def _taken(
+    outcome: Literal["delivered", "found", "behind"], record: ExternalRecord, status: int | None = None
+) -> DeliveryResult:
     return DeliveryResult(
-        "found" if outcome == "found" else "delivered", status, external_id=record.id, external_number=record.number
+        outcome, status, external_id=record.id, external_number=record.number, revision=record.revision
     )

@@ -22,7 +22,7 @@ from prometheus_client import Counter
 
 from andon.outputs import Figure, Latest, LedgerRows, ShardOutputs, SpanRows, StateChanges, WindowRows
 from sinks import event_history
-from sinks.history_reader import BUSY_TIMEOUT_S, HistoryReader
+from sinks.history_reader import BUSY_TIMEOUT_S, HAS_REVISIONS, HistoryReader
 
 __all__ = ["HistoryReader", "HistoryWriter"]
 
@@ -43,7 +43,12 @@ create table if not exists span (
 create table if not exists figure (
     asset text not null, tag text not null, kind text not null, start_ns integer not null, end_ns integer not null,
     revision integer not null, final integer not null, offset integer not null, parts text not null,
+    about text not null default '{}', known_ns integer not null default 0,
     primary key (kind, asset, tag, start_ns)) without rowid;
+create table if not exists figure_revision (
+    asset text not null, tag text not null, kind text not null, start_ns integer not null, end_ns integer not null,
+    revision integer not null, known_ns integer not null, offset integer not null, parts text not null,
+    about text not null, primary key (kind, asset, tag, start_ns, revision)) without rowid;
 create index if not exists figure_by_end on figure (kind, end_ns);
 create table if not exists latest (
     series integer primary key, time_ns integer not null, received_ns integer not null,
@@ -71,11 +76,27 @@ insert into span values (?,?,?,?,?,?,?) on conflict do update set
 where excluded.revision >= revision
 """
 _FIGURE = """
-insert into figure values (?,?,?,?,?,?,?,?,?) on conflict do update set
+insert into figure (asset, tag, kind, start_ns, end_ns, revision, final, offset, parts, about, known_ns)
+values (?,?,?,?,?,?,?,?,?,?,?) on conflict do update set
     end_ns = excluded.end_ns, revision = excluded.revision, final = excluded.final, offset = excluded.offset,
-    parts = excluded.parts
+    parts = excluded.parts, about = excluded.about, known_ns = excluded.known_ns
 where (excluded.revision, excluded.final, excluded.offset) >= (revision, final, offset)
 """
+_FIGURE_REVISION = """
+insert into figure_revision (asset, tag, kind, start_ns, end_ns, revision, offset, parts, about, known_ns)
+values (?,?,?,?,?,?,?,?,?,?) on conflict do update set
+    end_ns = excluded.end_ns, offset = excluded.offset, parts = excluded.parts, about = excluded.about,
+    known_ns = excluded.known_ns
+where excluded.offset >= offset
+"""
+#: A file of a version before kept the newest revision alone; when it was known is not known: not before its end.
+_UPGRADE_FIGURES = (
+    "alter table figure add column about text not null default '{}'",
+    "alter table figure add column known_ns integer not null default 0",
+    """insert or ignore into figure_revision
+       (asset, tag, kind, start_ns, end_ns, revision, offset, parts, about, known_ns)
+       select asset, tag, kind, start_ns, end_ns, revision, offset, parts, about, end_ns from figure where final = 1""",
+)
 _LATEST = """
 insert into latest values (?,?,?,?,?,?,?) on conflict do update set
     time_ns = excluded.time_ns, received_ns = excluded.received_ns, value = excluded.value,
@@ -95,6 +116,7 @@ where excluded.as_of > as_of
 _OLD_WINDOWS = 'delete from "window" where series = ? and size_ns = ? and start_ns <= ?'
 _OLD_SPANS = "delete from span where series = ? and name = ? and start_ns < ? and end_ns <= ?"
 _OLD_FIGURES = "delete from figure where kind = ? and end_ns <= ? and final = 1"
+_OLD_REVISIONS = "delete from figure_revision where kind = ? and end_ns <= ?"
 _OLD_ROWS = (
     "delete from ledger where series = :series and hour_ns <= :before - 3600000000000",
     """delete from state_change where series = :series and time_ns <
@@ -119,6 +141,9 @@ class HistoryWriter:
         with _transaction(self._db):
             for statement in (*_SCHEMA.strip().split(";\n"), event_history.SCHEMA):
                 self._db.execute(statement)
+            if self._db.execute(HAS_REVISIONS).fetchone() is None:
+                for statement in _UPGRADE_FIGURES:
+                    self._db.execute(statement)
             self._db.execute(_META, ("schema", SCHEMA_VERSION))
             self._db.execute(_META, ("shard", shard))
         self._ids: dict[tuple[str, str], int] = {
@@ -153,6 +178,8 @@ class HistoryWriter:
         if len(outputs.spans):
             self._many(_SPAN, "span", _span_rows(outputs.spans, ids))
         self._many(_FIGURE, "figure", (_figure_row(figure, offset) for figure in outputs.figures))
+        finals = [figure for figure in outputs.figures if figure.final]
+        self._many(_FIGURE_REVISION, "figure_revision", (_revision_row(figure, offset) for figure in finals))
         if outputs.latest is not None:
             self._many(_LATEST, "latest", _latest_rows(outputs.latest, ids, offset))
         if outputs.states is not None:
@@ -184,6 +211,7 @@ class HistoryWriter:
         with _transaction(self._db):
             for kind in [row[0] for row in self._db.execute("select distinct kind from figure")]:
                 gone += self._db.execute(_OLD_FIGURES, (kind, before_ns)).rowcount
+                self._db.execute(_OLD_REVISIONS, (kind, before_ns))
             for (asset,) in self._db.execute(_ASSETS).fetchall():
                 gone += self._db.execute(event_history.PRUNE, {"asset": asset, "before": before_ns}).rowcount
             # By series, along the primary keys: one statement over the whole table reads 400 days of windows.
@@ -248,11 +276,24 @@ def _span_rows(rows: SpanRows, ids: dict[int, int]) -> Iterator[tuple[Any, ...]]
 
 
 def _figure_row(figure: Figure, offset: int) -> tuple[Any, ...]:
-    parts = orjson.dumps(dict(figure.parts), option=orjson.OPT_SORT_KEYS | orjson.OPT_SERIALIZE_NUMPY).decode()
+    parts, about = _texts(figure)
     return (
         figure.asset, figure.tag, figure.kind, figure.start_ns, figure.end_ns, figure.revision,
-        int(figure.final), offset, parts,
+        int(figure.final), offset, parts, about, figure.known_ns,
     )  # fmt: skip
+
+
+def _revision_row(figure: Figure, offset: int) -> tuple[Any, ...]:
+    parts, about = _texts(figure)
+    return (
+        figure.asset, figure.tag, figure.kind, figure.start_ns, figure.end_ns, figure.revision, offset, parts, about,
+        figure.known_ns,
+    )  # fmt: skip
+
+
+def _texts(figure: Figure) -> tuple[str, str]:
+    parts = orjson.dumps(dict(figure.parts), option=orjson.OPT_SORT_KEYS | orjson.OPT_SERIALIZE_NUMPY).decode()
+    return parts, orjson.dumps(dict(figure.about), option=orjson.OPT_SORT_KEYS).decode()
 
 
 def _latest_rows(rows: Latest, ids: dict[int, int], offset: int) -> Iterator[tuple[Any, ...]]:

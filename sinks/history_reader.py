@@ -20,6 +20,14 @@ from sinks import event_history
 from sinks.event_history import EventRow
 
 BUSY_TIMEOUT_S = 10.0
+HAS_REVISIONS = "select 1 from pragma_table_info('figure') where name = 'about'"
+_FIGURE = "asset, tag, kind, start_ns, end_ns, revision, final, parts, about, known_ns"
+#: What a file of a version before has of them, under the same names.
+_BEFORE = """with figure as (
+    select asset, tag, kind, start_ns, end_ns, revision, final, parts, '{}' as about, 0 as known_ns from main.figure),
+figure_revision as (
+    select asset, tag, kind, start_ns, end_ns, revision, parts, '{}' as about, end_ns as known_ns
+    from main.figure where final = 1) """
 _HAS_SPANS = "select 1 from sqlite_master where type = 'table' and name = 'span'"
 
 
@@ -164,14 +172,25 @@ class HistoryReader:
         return [DeclaredRow(row[0], row[1], row[2], row[3], orjson.loads(row[4])) for row in newest]
 
     def figures(
-        self, kind: str, start_ns: int, end_ns: int, asset: str | None = None, limit: int = 5000
-    ) -> list[Figure]:
-        """Figures that overlap [start_ns, end_ns), the running ones (final False) among them, in order of start."""
-        rows = self._all(
-            """select asset, tag, kind, start_ns, end_ns, revision, final, parts from figure
-               where kind = ? and start_ns < ? and end_ns > ? and (?4 is null or asset = ?4)
-               order by start_ns desc limit ?5""",
-            (kind, end_ns, start_ns, asset, limit),
+        self, kind: str, start_ns: int, end_ns: int, asset: str | None = None, limit: int = 5000, *,
+        as_of_ns: int | None = None, gone: bool = False,
+    ) -> list[Figure]:  # fmt: skip
+        """Figures that overlap [start_ns, end_ns), the running ones (final False) among them, in order of start.
+
+        as_of_ns: only final ones, as they were known at that time of the plant; of two revisions the newer one then.
+        gone: those that late rows took away too, `about["void"]` says so.
+        """
+        source = "figure"
+        values: tuple[Any, ...] = (kind, end_ns, start_ns, asset, gone, limit)
+        if as_of_ns is not None:
+            source = """(select asset, tag, kind, start_ns, end_ns, max(revision) as revision, 1 as final, parts, about,
+                    known_ns from figure_revision where kind = ?1 and start_ns < ?2 and known_ns <= ?7
+                    and (?4 is null or asset = ?4) group by asset, tag, start_ns)"""
+            values = (*values, as_of_ns)
+        rows = self._figures(
+            f"""from {source} where kind = ?1 and start_ns < ?2 and end_ns > ?3 and (?4 is null or asset = ?4)
+                and (?5 or about not like '%"void"%') order by start_ns desc limit ?6""",
+            values,
         )
         return sorted((_figure(row) for row in rows), key=lambda one: (one.start_ns, one.asset, one.tag))
 
@@ -180,12 +199,20 @@ class HistoryReader:
 
         Give a `since_ns` where the answer is wanted every second: without it all figures are looked through.
         """
-        rows = self._all(
-            """select asset, tag, kind, max(start_ns), end_ns, revision, final, parts from figure
-               where kind = ? and end_ns > ? group by asset, tag""",
+        rows = self._figures(
+            """, max(start_ns) from figure where kind = ? and end_ns > ? and about not like '%"void"%'
+               group by asset, tag""",
             (kind, since_ns),
         )
         return sorted((_figure(row) for row in rows), key=lambda one: (one.asset, one.tag))
+
+    def _figures(self, rest: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """Rows with the columns of `_FIGURE`."""
+        found = []
+        for file in self._files:
+            before = "" if file.rows(HAS_REVISIONS) else _BEFORE
+            found += [row[:10] for row in file.rows(f"{before}select {_FIGURE} {rest}", values)]
+        return found
 
     def newest_states(self) -> dict[tuple[str, str], tuple[int, float | None]]:
         """(time_ns, value) of the last change of every state and boolean series."""
@@ -343,8 +370,9 @@ class _File:
 
 
 def _figure(row: tuple[Any, ...]) -> Figure:
-    asset, tag, kind, start_ns, end_ns, revision, final, parts = row
-    return Figure(asset, tag, kind, start_ns, end_ns, revision, bool(final), orjson.loads(parts))
+    asset, tag, kind, start_ns, end_ns, revision, final, parts, about, known_ns = row
+    told = orjson.loads(parts), orjson.loads(about)
+    return Figure(asset, tag, kind, start_ns, end_ns, revision, bool(final), *told, known_ns)
 
 
 def _sum(one: LedgerTotals, other: LedgerTotals) -> LedgerTotals:

@@ -18,6 +18,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import orjson
@@ -162,6 +163,34 @@ class Journal:
         found = found[(found["status"] != Status.BAD) & (found["received_ns"] >= self.kept_from_ns)]
         ordered: Rows = found[np.argsort(found["time_ns"], kind="stable")]
         return ordered
+
+    def several(self, series: I32, start_ns: int, end_ns: int) -> tuple[I32, I64, F64, U8]:
+        """Usable rows of some series in [start_ns, end_ns): series, time_ns, value, status, sorted by the first two.
+
+        series: ids that ascend. Ties in log order. One pass over the segments, however many series they are.
+        """
+        overlap = [one for one in self._sealed if one.max_ns >= start_ns and one.min_ns < end_ns]
+        wanted = np.zeros(int(series[-1]) + 2 if len(series) else 1, np.bool_)
+        wanted[series] = True
+        columns: list[list[NDArray[Any]]] = [[], [], [], []]
+
+        def take(rows: Columns | Rows) -> None:
+            time_ns, status = rows["time_ns"], rows["status"]
+            mine = wanted[np.minimum(rows["series"], len(wanted) - 1)] & (time_ns >= start_ns) & (time_ns < end_ns)
+            mine &= (status != Status.BAD) & (rows["received_ns"] >= self.kept_from_ns)
+            at = np.flatnonzero(mine)
+            for name, column in zip(("series", "time_ns", "value", "status"), columns, strict=True):
+                column.append(rows[name][at])
+
+        for one in overlap:
+            if len(overlap) <= CACHED_SEGMENTS:
+                take(self._sorted(one.segment)[0])
+            else:  # more than stay in memory, so sorting them would be for nothing
+                take(decode((self.folder / f"{one.segment:08}.arrow").read_bytes()))
+        take(self._open.part(0, self._used))
+        ids, times, value, status = (np.concatenate(column) for column in columns)
+        order = np.lexsort((times, ids))
+        return ids[order], times[order], value[order], status[order]
 
     def known(self, series: I32, time_ns: I64, value: F64) -> U8:
         """For each (series, time, value): UNKNOWN, SAME when that very row is here, OTHER when other values are.

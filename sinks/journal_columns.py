@@ -42,7 +42,7 @@ _jit = njit(nogil=True, cache=True, error_model="numpy")
 
 
 @_jit
-def bounds(column):  # type: ignore[no-untyped-def]  # numba
+def bounds(column: Column) -> tuple[int, int]:
     """(least, greatest) of a column that is not empty; nothing else in the loop, so that it runs on vectors."""
     low, high = column[0], column[0]
     for i in range(column.shape[0]):
@@ -51,7 +51,7 @@ def bounds(column):  # type: ignore[no-untyped-def]  # numba
 
 
 @_jit
-def _coarsest(column, base):  # type: ignore[no-untyped-def]  # numba
+def _coarsest(column: Column, base: int) -> int:
     """Place in UNITS of what some of the numbers, seen from base, are multiples of: no coarser one can be right."""
     unit = 0
     step = max(1, column.shape[0] // SAMPLE)
@@ -67,7 +67,7 @@ def _coarsest(column, base):  # type: ignore[no-untyped-def]  # numba
 
 
 @_jit
-def _codes(column, base, unit, out):  # type: ignore[no-untyped-def]  # numba
+def _codes(column: Column, base: int, unit: int, out: Column) -> Any:
     """(column - base) / unit, a whole number below 2**32: so exact, though divided by multiplying.
 
     False: some number is not a multiple of the unit, and out is of no use. Multiplying back costs a fraction of a
@@ -84,13 +84,13 @@ def _codes(column, base, unit, out):  # type: ignore[no-untyped-def]  # numba
 
 
 @_jit
-def _numbers(codes, base, unit, out):  # type: ignore[no-untyped-def]  # numba
+def _numbers(codes: Column, base: int, unit: int, out: I64) -> None:
     for i in range(codes.shape[0]):
         out[i] = base + np.int64(codes[i]) * unit
 
 
 @_jit
-def _decimals(column, bits, scale, out):  # type: ignore[no-untyped-def]  # numba
+def _decimals(column: F64, bits: I64, scale: float, out: I64) -> int:
     """Whole numbers that give the column when divided by scale, anything for NaN; bits: the column seen as int64.
 
     Returns how many are NaN, -1: some value is not given back to the bit, and out is of no use.

@@ -10,20 +10,21 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from sinks.journal_columns import ROW
+from andon.readings import F64, I32, I64, U8
+from sinks.journal_columns import ROW, Rows
 
 UNKNOWN, SAME, OTHER = 1, 2, 3  # verdicts of `Journal.known`, the numbers of operators.duplicates
 _jit = njit(nogil=True, cache=True, error_model="numpy")
 
 
 @_jit
-def _is_same(one, two):  # type: ignore[no-untyped-def]  # numba
+def _is_same(one: float, two: float) -> bool:
     """Equality in which NaN equals NaN, as duplicates are judged."""
     return one == two or (one != one and two != two)
 
 
 @_jit
-def compare_sorted(rows, starts, series, time_ns, value, verdict):  # type: ignore[no-untyped-def]  # numba
+def compare_sorted(rows: Rows, starts: I64, series: I32, time_ns: I64, value: F64, verdict: U8) -> None:
     """Raise the verdicts of questions by records sorted by series, time; starts int64[k + 1]: of series 0 .. k - 1."""
     for at in range(series.shape[0]):
         key, when = series[at], time_ns[at]
@@ -43,9 +44,9 @@ def compare_sorted(rows, starts, series, time_ns, value, verdict):  # type: igno
 
 
 @_jit
-def compare_log(  # type: ignore[no-untyped-def]  # numba
-    log_time_ns, log_series, log_value, order, starts, time_ns, value, verdict
-):
+def compare_log(
+    log_time_ns: I64, log_series: I32, log_value: F64, order: I64, starts: I64, time_ns: I64, value: F64, verdict: U8
+) -> None:
     """Raise the verdicts of questions by rows in any order.
 
     order int64[m] > 0 sorts the questions by series, time; starts int64[k + 1]: where in it those of series 0 .. k - 1

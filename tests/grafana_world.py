@@ -58,6 +58,8 @@ def oee_figure(number: int, at_s: int, end_s: int) -> Figure:
         "calendar_s": 3600.0, "pbt_s": 3500.0, "apt_s": run, "internal_stop_s": 200.0, "external_stop_s": 100.0,
         "down_s": 3200.0 - run, "idle_s": 0.0, "transition_s": 0.0, "planned_down_s": 40.0, "unknown_s": 60.0,
         "pq": made, "gq": good, "pri_pq_s": made * 0.45, "pri_gq_s": good * 0.45,
+        "breakdown_s": 3300.0 - run, "setup_s": 0.0, "micro_stop_s": 100.0, "speed_loss_s": run - made * 0.45,
+        "defect_loss_s": 300.0, "startup_loss_s": 15.0, "starved_s": 60.0, "blocked_s": 40.0,
     }  # fmt: skip
     return Figure(MACHINES[number], "", "oee", at_s * NS, (at_s + HOUR_S) * NS, 0, at_s + HOUR_S < end_s, parts)
 
@@ -82,6 +84,51 @@ def figures(start_s: int, end_s: int) -> Iterator[bytes]:
             names = {"availability": "A", "performance": "P", "quality": "Q", "oee": "OEE"}
             yield figure_line(SITE, oee, {name: found[letter] for name, letter in names.items()})
             yield figure_line(SITE, cold_figure(number, at_s, start_s, end_s), {})
+    for one in other_figures(start_s, end_s):
+        yield figure_line(SITE, one, {})
+
+
+def other_figures(start_s: int, end_s: int) -> Iterator[Figure]:
+    """Excursions, stays, cycles, points of a chart and a trend: two of each; a cycle failed, one excursion is void."""
+    room, machine = ROOMS[1], MACHINES[0]
+    for number, at_s in enumerate((start_s + HOUR_S, start_s + 2 * HOUR_S)):
+        span = at_s * NS, (at_s + 1200) * NS
+        void = {"void": "late"} if number else {}
+        gone = {"duration_s": None, "peak": None, "out_c_min": None}
+        out = {"duration_s": 1200.0, "peak": 9.5, "out_c_min": 18.0}
+        yield Figure(room, "air", "excursion", *span, 1 + number, True, gone if number else out, void)
+        stay = {"stay_s": 1200.0, "mkt": 5.5, "tor_left_s": 3000.0, "within": None if number else 1.0}
+        yield Figure(room, "air", "lot_stay", *span, 1, True, stay, {"lot": f"L{number}"})
+        cycle = {"verdict": 1.0 - number, "f0": 16.5, "hold_s": 900.0, "spread": 0.4}
+        yield Figure(machine, "drain", "steam_cycle", *span, 1, True, cycle, {"load": f"LD-{number}"})
+        point = {"value": 10.1 + number, "centre": 10.0, "lower": 9.0, "upper": 11.0}
+        yield Figure(machine, "vibration", "spc", *span, 1, True, point)
+        trend = {"value": 2.0 + number, "days_to_limit": 30.0 - number}
+        yield Figure(machine, "vibration", "health", *span, 1, True, trend)
+        yield from further_figures(number, at_s)
+
+
+def further_figures(number: int, at_s: int) -> Iterator[Figure]:
+    """A USP window that ends then, cycles, capability and a failure mode; the second of each is the worse."""
+    room, machine = ROOMS[1], MACHINES[0]
+    span, day = (at_s * NS, (at_s + 1200) * NS), ((at_s - 24 * HOUR_S) * NS, at_s * NS)
+    known, kept = 1.0 - number, None if number else 1.0
+    usp = {"mkt": 5.5 + number, "margin": 19.5 - number, "allowed": kept, "out_s": 60.0, "gap_s": 0.0}
+    yield Figure(room, "air", "usp", *day, 1, True, usp, {"reason": "coverage" if number else "none"})
+    leak = {"verdict": known, "leak": 0.1 + number, "vacuum": 5.0, "measured_s": 600.0}
+    yield Figure(machine, "", "leak_test", *span, 1, True, leak, {"load": f"LT-{number}"})
+    disinfection = {"verdict": kept, "a0": 620.0 - number, "hold_s": 65.0}
+    yield Figure(machine, "water", "disinfection", *span, 1, True, disinfection)
+    eo = {"verdict": known, "hold_s": 7200.0, "gas_rise": 45.0, "minimum": 49.0 + number, "maximum": 56.0}
+    measured = {} if number else {"concentration_min": 610.0, "humidity_min": 42.0}
+    yield Figure(machine, "chamber", "eo_cycle", *span, 1, True, eo | measured)
+    able = {"cp": 1.6, "cpk": 1.4 - number, "cpk_low": 1.2 - number, "cpk_high": 1.6 - number, "stable": known}
+    whole = {"pp": 1.5, "ppk": 1.3, "ppk_low": 1.1, "ppk_high": 1.5, "cpm": 1.2, "n": 50.0, "subgroups": 10.0}
+    yield Figure(machine, "vibration", "capability", *span, 1, True, able | whole)
+    mode = {"due": float(number), "inspection_in_d": 3.0 - 4.0 * number, "age_d": 20.0, "age_h": 300.0}
+    counted = {"failures": 1.0, "mtbf_h": 4000.0, "b10_h": 900.0}
+    told = {"triggers": "zone" if number else ""}
+    yield Figure(machine, "bearing-wear", "maintenance", *span, 1, True, mode | counted, told)
 
 
 def states(start_s: int, end_s: int) -> Iterator[bytes]:

@@ -46,7 +46,7 @@ def some_rules(rng: random.Random, most: int = 3) -> list[Rule]:
     ]  # fmt: skip
 
 
-def some_log(rng: random.Random, length: int, series: int = 2) -> Log:
+def some_log(rng: random.Random, length: int, series: int = 2, values: Sequence[float] = VALUES) -> Log:
     """Rows and ticks; some rows are held back for a while, some come twice, whole stretches come as a backlog."""
     log: list[Row | Tick] = []
     now, value, held = 0, [5.0] * series, []
@@ -60,13 +60,13 @@ def some_log(rng: random.Random, length: int, series: int = 2) -> Log:
             continue
         one = rng.randrange(series)
         if rng.random() < restless:
-            value[one] = rng.choice(VALUES)
+            value[one] = rng.choice(values)
         time = START_NS + (now - rng.choice((0, 0, 0, 3))) * NS_PER_S
         row = Row(one, time, value[one], float("nan"), rng.choice((0, 0, 0, 0, 1, 2)), START_NS + now * NS_PER_S)
         if rng.random() < 0.12:
             held.append((now + rng.choice((2, 20, 20, 300, 300, 1500)), row))
             if rng.random() < 0.2:
-                value[one] = rng.choice(VALUES)
+                value[one] = rng.choice(values)
         else:
             log.append(row)
     return log
@@ -80,11 +80,11 @@ def settled(log: Log) -> Log:
 
 def run_late(
     rules: Sequence[Rule], log: Log, specs, *, cuts: set[int] = frozenset(), restarts: set[int] = frozenset(),
-    edits: dict[int, Sequence[Rule]] | None = None,
+    edits: dict[int, Sequence[Rule]] | None = None, engine_of: type[ConditionEngine] = ConditionEngine,
 ) -> list[ConditionChange]:  # fmt: skip
-    """The changes of an engine with a journal. edits: place -> the rules from there on."""
+    """The changes of an engine with a journal. edits: place -> the rules from there on. engine_of: its class."""
     journal, edits = MemoryJournal(), edits or {}
-    engine = ConditionEngine(lambda _: rules, journal.points)
+    engine = engine_of(lambda _: rules, journal.points)
     for place, spec in enumerate(specs):
         engine.bind(place, spec)
     changes, at = [], 0
@@ -92,7 +92,7 @@ def run_late(
         if at in restarts or at in edits:
             rules = edits.get(at, rules)
             state = engine.snapshot()
-            engine = ConditionEngine(lambda _, rules=rules: rules, journal.points)
+            engine = engine_of(lambda _, rules=rules: rules, journal.points)
             engine.restore(state, specs)
         if isinstance(log[at], Tick):
             changes += engine.tick(log[at].time, at)

@@ -10,8 +10,10 @@ import math
 import re
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from itertools import groupby
 
 from andon.readings import Reason, Status
+from andon.units import conversion
 
 FIRST = datetime(1971, 1, 1, tzinfo=UTC)
 END = datetime(2201, 1, 1, tzinfo=UTC)
@@ -198,10 +200,17 @@ class NaiveDecoder:
             unit = value.get("unit")
             if unit is not None and not isinstance(unit, str):
                 raise NoReadingError(Reason.wrong_type)
+            change = None
             if unit is not None and unit != spec.unit:
-                raise NoReadingError(Reason.unit_mismatch)
+                change = conversion(unit, spec.unit) if spec.kind in ("number", "counter") else None
+                if change is None:
+                    raise NoReadingError(Reason.unit_mismatch)
             status = status_of(value.get("q"))
             number = value_of(value["value"], spec)
+            if change is not None:
+                number = change(number)
+                if math.isinf(number):
+                    raise NoReadingError(Reason.wrong_type)
             if not spec.low <= number <= spec.high:
                 status = Status.BAD
         except NoReadingError as error:
@@ -243,6 +252,18 @@ class NaiveDecoder:
         return ("event", message.offset, message.received_ns, self.stamp(message, value["ts"]), asset, name, repr(data))
 
 
+def told_apart(rows):
+    """Rows of the log in an order that both can tell: ticks and events of a message between two of its readings.
+
+    A tick and an event have only the reading that they stand before; among themselves each keep their order.
+    """
+    found = []
+    for _, group in groupby(rows, key=lambda row: (row[0] in ("tick", "event"), row[1] if row[0] != "reading" else 0)):
+        run = list(group)
+        found += sorted(run, key=lambda row: row[0]) if run[0][0] in ("tick", "event") else run
+    return found
+
+
 def as_rows(decoded):
     """What the product decoded, as the tuples of `NaiveDecoder`, in the order of the log where it can be told.
 
@@ -260,7 +281,8 @@ def as_rows(decoded):
         (e.at_row, e.offset, ("event", e.offset, e.received_ns, e.time_ns, e.asset, e.event, repr(e.data)))
         for e in decoded.events
     ]
-    for at_row, _, row in sorted(others, key=lambda one: one[:2], reverse=True):
+    others.sort(key=lambda one: one[:2])
+    for at_row, _, row in others[::-1]:  # the last first: each moves those after it on
         rows.insert(at_row, row)
     dead = [
         ("dead", *one[:3], Reason(one[3]), one[4], raw)

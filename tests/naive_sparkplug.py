@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from google.protobuf.message import DecodeError
 
 from andon.readings import Reason, Status
+from andon.units import conversion
 from sources.decode.sparkplug_proto import Payload
 from sources.decode.stamps import END_MS, FIRST_MS
 
@@ -93,7 +94,10 @@ class NaiveSparkplug:
         if spec.path in taken:
             return Reason.unknown_series
         taken.add(spec.path)
-        return spec, unit not in (None, spec.unit)
+        if unit in (None, spec.unit):
+            return spec, False, None
+        change = conversion(unit, spec.unit) if spec.kind in ("number", "counter") else None
+        return spec, change is None, change
 
     def data(self, message, node, device, payload):
         if device not in node["births"]:
@@ -130,7 +134,7 @@ class NaiveSparkplug:
         meant, datatype = found
         if not isinstance(meant, tuple):
             return meant, None
-        spec, other_unit = meant
+        spec, other_unit, change = meant
         if not FIRST_MS <= ms < END_MS:
             return Reason.stamp_unreadable, None
         if ms * 10**6 > message.received_ns + self.plant.config.time.future_s * 10**9:
@@ -140,6 +144,9 @@ class NaiveSparkplug:
         reason, value = (None, math.nan) if one.is_null else self.value(one, field, one.datatype or datatype, spec)
         if reason:
             return reason, None
+        value = change(value) if change else value
+        if math.isinf(value):
+            return Reason.wrong_type, None
         status = self.quality(one)
         if not spec.low <= value <= spec.high:
             status = Status.BAD

@@ -32,14 +32,14 @@ from andon.outputs import Figure, Latest, LedgerRows, ShardOutputs, StateChanges
 from andon.plant import PACKML_STATES, PlantModel
 from andon.readings import NS_PER_S, DeadLetters, Reason
 from andon.records import SYSTEM_FLOW, SYSTEM_SENDER, SYSTEM_SUPERVISOR, Actor, DeliveryResult, Records
-from operators.cold_chain import cold_chain_parts
-from operators.oee import oee_parts
 from service.web.app import create_app
 from service.web.gate import Access, known_hosts
 from service.web.room import Room
 from sinks.dead_letters import DeadLetterStore
 from sinks.history import HistoryReader, HistoryWriter
 from sources.spool import Spool
+from tests.naive_cold_chain_parts import cold_chain_parts
+from tests.naive_oee_parts import oee_parts
 
 PLANT = Path(__file__).parents[1] / "simulators" / "plant.toml"
 NOW_NS = 1_767_258_000 * NS_PER_S  # 2026-01-01 17:00:00 +08:00
@@ -50,6 +50,9 @@ OPERATOR = Actor("zhou", "Zhou Min", "operator", "10.0.0.7")
 
 FILLER, CNC, AUTOCLAVE = "filling/line1/filler1", "machining/cell1/cnc1", "sterile/autoclave1"
 ROOM, TRUCK, COMPRESSOR = "cold/room1", "transport/truck1", "utilities/compressor1"
+
+
+USUAL = {"velocity": 2.1, "speed": 1480.0, "kurtosis": 3.0, "envelope": 0.4, "bpfo": 0.2, "bpfi": 0.1}
 
 
 def ramp(t: np.ndarray, start: float, peak: float, end: float, height: float) -> np.ndarray:
@@ -70,6 +73,9 @@ def signal(asset: str, tag: str, t: np.ndarray) -> np.ndarray:
         (AUTOCLAVE, "chamber_temp"): 70 + 51.4 * np.clip(np.sin(2 * np.pi * t / 5400) * 3, -0.6, 1),
         (AUTOCLAVE, "chamber_pressure"): 150 + 60 * np.clip(np.sin(2 * np.pi * t / 5400) * 3, -0.9, 1) + 0.2 * noise,
         (AUTOCLAVE, "plateau_temp"): 121.6 + 0.1 * noise,
+        **{(AUTOCLAVE, f"{point}_temp"): 70 + 51.3 * np.clip(np.sin(2 * np.pi * t / 5400) * 3, -0.6, 1)
+           for point in ("drain", "load1", "load2")},
+        (AUTOCLAVE, "own_f0"): 10.0 + 0.0 * t,
         (ROOM, "air"): 4.6 + 0.5 * slow + 0.08 * noise + ramp(t, -7200, -4600, -2600, 6.1),
         (ROOM, "humidity"): 55 + 3 * slow + noise,
         (TRUCK, "cargo_temp"): 5.1 + 0.3 * slow + 0.05 * noise
@@ -81,7 +87,8 @@ def signal(asset: str, tag: str, t: np.ndarray) -> np.ndarray:
         (COMPRESSOR, "oil_temp"): 71 + 2 * slow + 0.2 * noise,
         (COMPRESSOR, "current"): 88 + 4 * slow + noise,
     }  # fmt: skip
-    return table[asset, tag]
+    usual = USUAL.get(tag.rpartition(".")[2], 5.0)  # of any other series of the plant
+    return table.get((asset, tag), usual * (1 + 0.02 * slow + 0.01 * noise))
 
 
 def crossed(asset: str, tag: str, limit: float) -> tuple[int, int]:
@@ -195,6 +202,7 @@ class PagePlant:
 
     def _latest(self, mine: list[tuple[str, str]], end_s: int) -> Latest:
         value, told, at_s = [], [], []
+        mine = [path for path in mine if self.plant.series[path].kind != "waveform"]
         for asset, tag in mine:
             spec = self.plant.series[asset, tag]
             at_s.append(end_s - 1 if tag != "plateau_temp" else -3600)

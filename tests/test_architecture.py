@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "service": set(PACKAGES),
 }
 PURE = ("operators", "detectors", "alarms")
-PURE_LIBRARIES = {"numpy", "numba", "datasketches", "llvmlite", "scipy", "river"}
+PURE_LIBRARIES = {"numpy", "numba", "datasketches", "llvmlite", "scipy", "river", "shapely"}
 # Standard library modules that read a clock, a file, a socket, the environment or another process.
 WORLD = {
     "asyncio", "concurrent", "ctypes", "fileinput", "fcntl", "glob", "http", "importlib", "io", "logging", "mmap",

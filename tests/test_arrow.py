@@ -40,7 +40,7 @@ def rows_of(draw):
         "ts": st.sampled_from([NOW_MS, NOW_MS - 7000, NOW_MS + 400_000, 5, -1, 2**62, None]), "asset": NAMES,
         "tag": st.sampled_from(["temp", "state", "door", "total", "nix", None]), "value": value,
         "q": st.sampled_from([None, 0, 64, 192, 255, 256, 0x40000000, 0xFFFFFFFF]),
-        "unit": st.sampled_from([None, "Cel", "K", "1", ""]),
+        "unit": st.sampled_from([None, "Cel", "K", "kPa", "{items}", "1", ""]),
     }  # fmt: skip
     names = ["ts", "asset", "tag", "value", *more]
     return draw(st.lists(st.fixed_dictionaries({name: fields[name] for name in names}), min_size=1, max_size=12))

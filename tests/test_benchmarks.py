@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from andon.readings import NS_PER_MS, Message
+from andon.series import SeriesDictionary
 from benchmarks import catalogue, lane, report, throughput, workload, world
 from benchmarks.parts import PARTS as PARTS_OF_THE_RUN
+from sources.decode import LogDecoder
 from tests.test_results import faults
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
@@ -22,7 +25,10 @@ COST = {
     "river_half_space_trees": 20.0, "river_ew_mean_and_variance": 0.2,
 }  # fmt: skip
 PARTS = {"orjson_vs_decode": 20.0, "fstring_vs_line_protocol": 9.0, "series_100k_vs_1k": 1.5}
-FIGURES = {"snapshot_pause_ms_10k": 4.0, "state_bytes_per_series": 900.0, "latency_p99_over_linger_plus_poll": 2.0}
+FIGURES = {
+    "snapshot_pause_ms_10k": 4.0, "state_bytes_per_series": 900.0, "latency_p99_over_linger_plus_poll": 2.0,
+    "figures_core_share": 0.01, "figures_bytes_per_asset": 30_000.0,
+}  # fmt: skip
 EXPECTED = {
     "flow_vs_consume": 1.5, "gather_flow_vs_consume": 0.75, "gather_flow_vs_librdkafka": 1.5,
     "vanilla_bytewax_vs_flow": 300.0, "quix_vs_flow": 100.0, "pathway_vs_flow": 400.0, "flink_vs_flow": 20.0,
@@ -242,3 +248,13 @@ def test_the_workload_is_as_described():
         for partition in range(workload.PARTITIONS):
             stamps = [stamp for one, _, _, stamp in batched if one == partition]
             assert stamps == sorted(stamps)
+
+
+def test_every_unusable_message_becomes_a_dead_letter():
+    """One that turns into a reading after all would measure something else."""
+    model = workload.plant(detect=False)
+    decoder = LogDecoder(SeriesDictionary(model, 0), model, 0)
+    received_ns = workload.START_MS * NS_PER_MS
+    for at, raw in enumerate(workload.BAD):
+        decoded = decoder.decode([Message(at + 1, received_ns, raw)])
+        assert (len(decoded.readings), len(decoded.dead)) == (0, 1), raw

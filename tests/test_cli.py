@@ -91,6 +91,7 @@ def test_check_as_json(andon: Terminal) -> None:
     andon("init")
     assert json.loads(andon("check", "--json")) == {
         "ok": True, "site": "site1", "assets": 2, "series": 6, "rules": 3, "shards": 1, "problems": [],
+        "rota_gaps": [], "guard_bands": [],
     }  # fmt: skip
 
 

@@ -122,7 +122,7 @@ def test_backup_and_restore_bring_everything_back(andon: Terminal, filled: DataF
         assert db.execute("select x from t").fetchall() == [(1,)]
     assert (restored.slots(0) / "cells.slot").read_bytes() == b"state" * 1000
     # the backup's own audit record came after the copy was made
-    assert audit_actions(restored) == ["restore"]
+    assert audit_actions(restored) == ["restore", "state.set"]
     assert not Path("data.restoring").exists()
 
 

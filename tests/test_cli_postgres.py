@@ -111,7 +111,7 @@ def test_backup_and_restore_bring_the_records_back(andon: Terminal, site: DataFo
         assert [(one.key, one.erp_state, one.start_ns) for one in mine.alarms()] == before
         with pytest.raises(Exception, match="append-only"), mine.engine.begin() as connection:
             connection.exec_driver_sql("DELETE FROM audit")
-    assert actions() == ["alarm.raised", "outbox.queued"] * 10 + ["restore"]
+    assert actions() == ["alarm.raised", "outbox.queued"] * 10 + ["restore", "state.set"]
     assert not Path("data/records/records.dump").exists()
     assert postgres.password not in andon.out + andon.err
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.cold_chain import cold_chain_parts, merge_parts, mkt, mkt_timed
-from operators.points import hold_ns
+from operators.cold_chain import merge_parts, mkt, mkt_timed
 from tests import naive
 from tests.naive import NS
+from tests.naive_cold_chain_parts import cold_chain_parts, hold_ns
 
 LABEL = {"low": 2.0, "high": 8.0}
 EVERY = {"gap_ns": 10 * NS, **LABEL}

@@ -35,6 +35,10 @@ GOOD = {
                   0.1234567890123456789012345, Status.GOOD),
     "subnormal": (b'{"ts":1767225600123,"asset":"a","tag":"temp","value":5e-324}', 5e-324, Status.GOOD),
     "exact-unit": (reading(unit="Cel"), 21.5, Status.GOOD),
+    "fahrenheit": (reading(unit="[degF]", value=104), 40.0, Status.GOOD),
+    "kelvin-out-of-range": (reading(unit="K", value=21.5), -251.65, Status.BAD),
+    "null-of-another-unit": (reading(unit="K", value=None), math.nan, Status.BAD),
+    "remark-as-unit": (reading(tag="total", unit="{items}", value=7), 7.0, Status.GOOD),
     "no-unit": (reading(unit=None, q=None), 21.5, Status.GOOD),
     "opc-da-good": (reading(q=192), 21.5, Status.GOOD),
     "opc-da-uncertain": (reading(q=64), 21.5, Status.UNCERTAIN),
@@ -159,7 +163,12 @@ DEAD = {
     "other-shard-unknown-tag": (reading(asset="other", tag="nix"), Reason.wrong_partition),
     "other-shard-empty-tag": (reading(asset="other", tag=""), Reason.wrong_partition),
     "other-shard-escaped": (reading(asset="other", unit="é\n"), Reason.wrong_partition),
-    "unit": (reading(unit="K"), Reason.unit_mismatch),
+    "unit": (reading(unit="kPa"), Reason.unit_mismatch),
+    "unit-of-a-state": (reading(tag="state", unit="{state}", value=1), Reason.unit_mismatch),
+    "unit-first": (reading(unit="kPa", q="x", value="x"), Reason.unit_mismatch),
+    "text-of-another-unit": (reading(unit="K", value="warm"), Reason.wrong_type),
+    "beyond-float": (reading(asset="a", unit="10*300", value=1e300), Reason.wrong_type),
+    "quality-of-another-unit": (reading(unit="K", q="x"), Reason.wrong_type),
     "unit-prefix": (reading(unit="Ce"), Reason.unit_mismatch),
     "state": (reading(tag="state", value="Exec"), Reason.unknown_state),
     "state-4": (reading(tag="state", value=4), Reason.unknown_state),
@@ -208,7 +217,7 @@ def test_dead_letters_have_reason_and_raw_bytes(body, reason):
 
 def test_a_dead_letter_knows_its_series_where_it_has_one():
     assert one(reading(ts="2026-01-01T00:00:00"))[5] == 0
-    assert one(reading(unit="K"))[5] == 0
+    assert one(reading(unit="kPa"))[5] == 0
     assert one(reading(tag="nix"))[5] == -1
 
 

@@ -86,7 +86,7 @@ def temperatures(late_from: int | None, hours: int = 0):
         on_time.append((end, body(START_NS + end * S, "cold/room", "air", 5.0)))
     log = on_time + [(end + 1 + at, raw) for at, (_, raw) in enumerate(delayed)]
     last = log[-1][0] + 400
-    log += [(last, tick(START_NS + last * S)), (last + 1, tick(START_NS + (last + 1) * S))]
+    log += [(last + at, tick(START_NS + (last + at) * S)) for at in range(40)]  # corrections wait for a calm moment
     return [(START_NS + second * S, raw) for second, raw in log]
 
 

@@ -21,13 +21,18 @@ from sinks.erp.sap_login import SapLogin
 from sinks.erp.system import SYSTEMS, places, read_system
 from sinks.erp.tryton import TrytonConnector
 from tests.erp_stubs.odoo import OdooStub
+from tests.erp_stubs.orders import connected, revised, told_orders
 from tests.erp_stubs.sap import SapStub
 from tests.erp_stubs.serving import serving
 from tests.erp_stubs.worlds import TOKEN, WORLDS, erp_of
-from tests.test_erp_contract import connected, order, revised  # noqa: F401 - a fixture
 from tests.tree import ROOT
 
 ERRORS = [(system, name) for system in SYSTEMS for name in read_system(system)["errors"]]
+
+
+@pytest.fixture(scope="module")
+def order(tmp_path_factory):
+    return told_orders(tmp_path_factory.mktemp("orders"))
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
@@ -58,7 +63,7 @@ def test_the_docs_tell_what_it_ran_against_and_where_a_double_is_possible(system
 
 
 @pytest.mark.parametrize(("system", "name"), ERRORS, ids=["-".join(one) for one in ERRORS])
-def test_each_error_is_told_as_what_it_means(tmp_path, order, system, name):  # noqa: F811 - the fixture
+def test_each_error_is_told_as_what_it_means(tmp_path, order, system, name):
     told = read_system(system)["errors"][name]
     with WORLDS[system](tmp_path) as world, connected(world) as erp:
         erp.open(*order(1))
@@ -92,7 +97,7 @@ def test_maps_are_added_to_the_usual_ones_and_a_model_of_ones_own_starts_empty()
         made.of("oee_shift")
 
 
-def test_a_required_field_that_stays_empty_is_named_before_anything_is_sent(order):  # noqa: F811 - the fixture
+def test_a_required_field_that_stays_empty_is_named_before_anything_is_sent(order):
     erp = Erp(kind="erpnext", url="http://127.0.0.1:1")
     with ErpnextConnector(erp, TOKEN) as connected_, pytest.raises(RefusedError) as caught:
         connected_.open(*order(1))
@@ -103,7 +108,7 @@ def test_a_required_field_that_stays_empty_is_named_before_anything_is_sent(orde
         connected_.preview(*order(0))
 
 
-def test_odoo_names_the_fields_that_nobody_added(order):  # noqa: F811 - the fixture
+def test_odoo_names_the_fields_that_nobody_added(order):
     stub = OdooStub(key="api-key", database="plant", ours=False)
     with serving(stub) as url:
         erp = Erp(kind="odoo", url=url, odoo={"database": "plant"}, map={"quality_event": {"x_line": "a"}})
@@ -117,7 +122,7 @@ def test_odoo_names_the_fields_that_nobody_added(order):  # noqa: F811 - the fix
     assert "x_andon" not in str(caught.value)
 
 
-def test_odoo_says_what_load_refuses(order):  # noqa: F811 - the fixture
+def test_odoo_says_what_load_refuses(order):
     stub = OdooStub(key="api-key", database="plant")
     with serving(stub) as url:
         erp = Erp(kind="odoo", url=url, odoo={"database": "plant"}, map={"quality_event": {"title": ""}})
@@ -136,7 +141,7 @@ def _refuse(*_given: object, **_named: object) -> None:
     raise RefuseError("refused", says="a team is needed")
 
 
-def test_sap_writes_the_key_in_capitals_and_cuts_the_text_around_it(tmp_path, order):  # noqa: F811 - the fixture
+def test_sap_writes_the_key_in_capitals_and_cuts_the_text_around_it(tmp_path, order):
     for number, name in ((0, "DefectText"), (1, "NotificationText")):
         with WORLDS["sap"](tmp_path) as world, connected(world) as sap:
             sap.open(*order(number))
@@ -148,7 +153,7 @@ def test_sap_writes_the_key_in_capitals_and_cuts_the_text_around_it(tmp_path, or
             )
 
 
-def test_sap_fetches_another_token_when_one_runs_out(order):  # noqa: F811 - the fixture
+def test_sap_fetches_another_token_when_one_runs_out(order):
     stub = SapStub(user="ANDON", password="pw", token_lasts=1)
     with serving(stub) as url:
         erp = erp_of("sap", url, sap=Sap(user="ANDON", client="100"))
@@ -159,7 +164,7 @@ def test_sap_fetches_another_token_when_one_runs_out(order):  # noqa: F811 - the
     assert len(stub.csrf) == 4
 
 
-def test_sap_reads_again_what_somebody_changed(tmp_path, order):  # noqa: F811 - the fixture
+def test_sap_reads_again_what_somebody_changed(tmp_path, order):
     with WORLDS["sap"](tmp_path) as world, connected(world) as sap:
         made = sap.open(*order(1))
         world.faults("-", "changed")
@@ -169,7 +174,7 @@ def test_sap_reads_again_what_somebody_changed(tmp_path, order):  # noqa: F811 -
 
 
 @pytest.mark.parametrize("system", ["odoo", "erpnext"])
-def test_what_was_held_up_does_not_overwrite_a_newer_revision(tmp_path, order, system):  # noqa: F811 - the fixture
+def test_what_was_held_up_does_not_overwrite_a_newer_revision(tmp_path, order, system):
     with WORLDS[system](tmp_path) as world, connected(world) as erp:
         told = order(1)
         found = erp.open(*told)
@@ -180,7 +185,7 @@ def test_what_was_held_up_does_not_overwrite_a_newer_revision(tmp_path, order, s
         assert [one["revision"] for one in world.stored(told[1])] == [2]
 
 
-def test_sap_makes_one_record_though_a_revision_was_decided_meanwhile(tmp_path, order):  # noqa: F811 - the fixture
+def test_sap_makes_one_record_though_a_revision_was_decided_meanwhile(tmp_path, order):
     with WORLDS["sap"](tmp_path) as world, connected(world) as erp:
         told = order(1)
         erp.open(*told)

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from andon.config.models import Plant
-from andon.i18n import LANGUAGES, catalogue
+from andon.i18n import LANGUAGES, catalogue, translate
 from andon.plant import PlantModel
 from andon.records import Actor
 from andon.records.canonical import canonical
@@ -24,6 +24,7 @@ from service.evidence import verify_readings, verify_records
 from service.evidence.bundle import EvidenceError, make_bundle, read_bundle
 from service.evidence.collect import collect
 from service.evidence.readings import MOST, thinned
+from service.evidence.report import _view
 from service.evidence.verify import verify
 from sinks.journal_reader import Found, JournalReader
 from tests.engine_world import START_NS, S, body, tick
@@ -135,6 +136,62 @@ def test_late_rows_and_acknowledgement_are_notes(world):
     verdict = verify(world.room, data)
     assert verdict.ok, verdict.faults
     assert {"later_alarm", "later_rows", "later_audit", "since"} <= set(codes(verdict.notes))
+
+
+CALIBRATED = {
+    "asset": "cold/room", "tag": "air", "certificate": "K-1", "at": "2020-01-01", "due": "2020-12-31", "error": 0.1,
+    "uncertainty": 0.2, "mpe": 0.5,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "state", "judged"),
+    [
+        ({}, "overdue", "fail"), ({"due": "2099-01-01"}, "valid", "fail"),
+        ({"due": "2099-01-01", "uncertainty": 9.0}, "failed", "conditional_fail"),
+        ({"uncertainty": None, "due": "2099-01-01"}, "doubtful", None),
+        ({"at": "2098-01-01", "due": "2099-01-01"}, "none", None),
+    ],
+)  # fmt: skip
+def test_an_alarm_tells_its_instrument_and_whether_uncertainty_decides(tmp_path, change, state, judged):
+    content = evidence_plant().config.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    content["calibration"] = [{**CALIBRATED, **change}]
+    world = EvidenceWorld(tmp_path, PlantModel(Plant.model_validate(content)), segment_rows=200)
+    world.run(warm_hour())
+    data = collect(world.room, world.alarm().key)
+    told = data.sections["configuration"]["calibration"]
+    assert (told["state"], told["outcome"]) == (state, judged)
+    assert told["in_guard_band"] == (None if judged is None else judged == "conditional_fail")
+    if judged is not None:
+        assert 0.5 < told["beyond"] <= 1.0
+        assert (told["beyond"] < 1.0 - 1e-6) == (judged == "conditional_fail")
+    assert verify(world.room, data.data()).ok
+    for language in LANGUAGES:
+        texts = json.dumps(_view(data, language), ensure_ascii=False)
+        assert translate(f"evidence.report.instrument_{state}", language) in texts
+        assert "evidence.report" not in texts
+    world.close()
+
+
+@pytest.mark.parametrize(("width", "judged"), [(0.2, "fail"), (9.0, "conditional_pass")])
+def test_an_alarm_of_a_guarded_rule_tells_where_it_was_judged(tmp_path, width, judged):
+    content = evidence_plant().config.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    rule = content["rule"][0]
+    rule["guard_band"], limit = width, rule["above"]
+    content["calibration"] = [{**CALIBRATED, "due": "2099-01-01", "uncertainty": width}]
+    world = EvidenceWorld(tmp_path, PlantModel(Plant.model_validate(content)), segment_rows=200)
+    world.run(warm_hour())
+    data = collect(world.room, world.alarm().key)
+    told = data.sections["configuration"]
+    assert told["decision"] == {
+        "specified": limit, "guard_band": width, "judged_at": pytest.approx(limit - width), "outcome": judged,
+    }  # fmt: skip
+    assert told["calibration"]["outcome"] == judged, "against the specified limit, not once more inside the guard band"
+    assert verify(world.room, data.data()).ok
+    for language in LANGUAGES:
+        texts = json.dumps(_view(data, language), ensure_ascii=False)
+        assert translate(f"evidence.report.outcome_{judged}", language) in texts
+    world.close()
 
 
 def test_an_export_does_not_change_the_evidence(told):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import random
+from dataclasses import asdict
 
 import pytest
 from hypothesis import given
@@ -111,6 +112,114 @@ def test_corrections(figures, expected):
     engine = rules_of(WARM)
     told(engine, *(figure(*one) for one in figures[:-1]))
     assert told(engine, figure(*figures[-1], revision=2)) == expected
+
+
+def test_a_figure_that_late_data_took_away_takes_its_alarm_away():
+    engine = rules_of(WARM)
+    told(engine, figure(0, 5.0), figure(1, 9.0))
+    gone = {"about": {"void": "late"}, "revision": 2}
+    assert told(engine, figure(1, None, **gone)) == [("revised void", 1, 2, 2, 9.0)]
+    assert told(engine, figure(1, None, **gone), figure(0, None, **gone), figure(7, None, **gone)) == []
+    assert told(engine, figure(1, 9.5, revision=3)) == [("raised", 1, 2, None, 9.5)]
+    told(engine, figure(2, 5.0), figure(3, 5.0), figure(4, 9.0), figure(5, 5.0))
+    (older,) = engine.take([figure(4, None, **gone)], 9)
+    assert (older.kind, older.start_ns, older.voided, older.condition) == ("revised", 4 * HOUR, True, "figure")
+
+
+VERDICT = Rule(id="load", on="steam/*", figure="steam_cycle.verdict", below=1.0, undecided=True)
+
+
+def verdict(hour, value, **more):
+    return figure(hour, value, asset="steam/1", tag="phase", kind="steam_cycle", parts={"verdict": value}, **more)
+
+
+UNDECIDED = {
+    # id: (verdicts of loads 0.., what is told: kind, condition, limit, peak)
+    "passed": ([1.0, 1.0], []),
+    "cannot be decided": ([None], [("raised", "undecided", None, None)]),
+    "failed": ([0.0], [("raised", "figure", 1.0, 0.0)]),
+    "ends": ([None, 1.0], [("raised", "undecided", None, None), ("cleared", "undecided", None, None)]),
+    "and then failed": ([None, 0.0], [("raised", "undecided", None, None), ("revised", "figure", 1.0, 0.0)]),
+    "failed and then not decided": ([0.0, None], [("raised", "figure", 1.0, 0.0)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("values", "expected"), UNDECIDED.values(), ids=UNDECIDED.keys())
+@pytest.mark.parametrize("restart", [False, True])
+def test_what_cannot_be_decided_is_beyond_where_the_rule_says_so(values, expected, restart):
+    engine, found = rules_of(VERDICT), []
+    for hour, value in enumerate(values):
+        found += engine.take([verdict(hour, value)], hour)
+        engine = restarted(engine, VERDICT) if restart else engine
+    assert [(one.kind, one.condition, one.limit, one.peak) for one in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "expected"),
+    [
+        (None, 1.0, [("revised", "undecided", True)]), (None, 0.0, [("revised", "figure", False)]),
+        (0.0, None, [("revised", "undecided", False)]), (1.0, None, [("raised", "undecided", False)]),
+        (None, None, []),
+    ],
+)  # fmt: skip
+def test_a_late_decision_sets_right_what_was_told(first, then, expected):
+    engine = rules_of(VERDICT)
+    engine.take([verdict(0, first)], 0)
+    found = restarted(engine, VERDICT).take([verdict(0, then, revision=2)], 1)
+    assert [(one.kind, one.condition, one.voided) for one in found] == expected
+    assert all(one.start_ns == 0 for one in found)
+
+
+def test_only_a_part_that_the_figure_has_can_be_undecided():
+    engine = rules_of(VERDICT)
+    probe = verdict(0, None)
+    assert engine.take([Figure(**{**asdict(probe), "parts": {"probe_ok": 1.0}})], 0) == []
+    assert engine.take([verdict(0, None, about={"void": "late"})], 0) == []
+    assert rules_of(VERDICT.model_copy(update={"undecided": False})).take([probe], 0) == []
+
+
+LOADS = VERDICT.model_copy(update={"each": True})
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_each_window_by_itself_is_an_alarm_of_its_own(restart):
+    """Corrections change the alarm of their load only, whatever came after it."""
+    engine, found = rules_of(LOADS), []
+    steps = [
+        (0, 0.0, 1), (1, None, 1), (2, 1.0, 1),  # failed, not decided, passed
+        (1, 0.0, 2), (0, 1.0, 2), (2, None, 2), (0, 0.0, 3), (5, 1.0, 1), (5, 1.0, 2),
+    ]  # fmt: skip
+    for hour, value, revision in steps:
+        told_now = engine.take([verdict(hour, value, revision=revision)], 9)
+        found.append([(one.kind, one.start_ns // HOUR, one.condition, one.voided, one.found_late) for one in told_now])
+        engine = restarted(engine, LOADS) if restart else engine
+
+    def both(hour, condition, late=False):
+        return [(kind, hour, condition, False, late) for kind in ("raised", "cleared")]
+
+    assert found == [
+        both(0, "figure"), both(1, "undecided"), [], [("revised", 1, "figure", False, False)],
+        [("revised", 0, "figure", True, False)], both(2, "undecided"), both(0, "figure", late=True), [], [],
+    ]  # fmt: skip
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from([0.0, 1.0, None])), max_size=30))
+def test_in_the_end_each_window_beyond_has_its_alarm_and_no_other(given_in):
+    engine, state = rules_of(LOADS), {}
+    for hour, value in given_in:
+        for change in engine.take([verdict(hour, value)], 0):
+            ended = change.cleared_ns // HOUR if change.cleared_ns else 0
+            state[change.start_ns // HOUR] = None if change.voided else ended
+    wanted = {hour for hour, value in dict(given_in).items() if value != 1.0}
+    assert {hour for hour, cleared in state.items() if cleared is not None} == wanted
+    assert all(cleared in (None, hour + 1) for hour, cleared in state.items())
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_the_sentence_says_that_nothing_was_decided(language):
+    (change,) = rules_of(VERDICT).take([verdict(0, None)], 1)
+    assert "steam_cycle.verdict" in why(change, language)
+    assert "?" not in why(change, language)
 
 
 def test_a_removed_rule_goes_with_the_first_of_several_figures():

@@ -82,7 +82,7 @@ def test_the_committed_files_are_the_generated_ones():
 
 def test_uids_are_unique_and_frozen():
     """Links, bookmarks and alert rules go by them."""
-    names = ["overview", "oee", "cold-chain", "alarms", "machine", "pipeline"]
+    names = ["overview", "oee", "cold-chain", "figures", "alarms", "machine", "pipeline"]
     found = [one["uid"] for one in EVERYTHING.values()]
     assert found == [f"andon-{name}{suffix}" for suffix in ("", "-zh") for name in names]
     assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,40}", uid) for uid in found)

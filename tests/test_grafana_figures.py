@@ -67,6 +67,44 @@ def test_mkt_is_that_of_the_operators(influxd, grafana_bucket):
         assert numbers(row, names) == pytest.approx([merged[name] for name in names])
 
 
+def test_figures_of_quality_in_words_and_without_those_that_are_gone(influxd, grafana_bucket):
+    (excursion,) = row_of(influxd, grafana_bucket, "figures", "Excursions")
+    assert numbers(excursion, ["duration_s", "peak", "out_c_min"]) == [1200.0, 9.5, 18.0]
+    cycles = row_of(influxd, grafana_bucket, "figures", "Steam cycles", rows=2)
+    assert [one["state"] for one in cycles] == ["failed", "kept"]
+    stays = row_of(influxd, grafana_bucket, "figures", "Stays of lots", rows=2)
+    assert [one["state"] for one in stays] == ["undecided", "kept"]
+    (lost, _) = sorted(row_of(influxd, grafana_bucket, "figures", "Lost time", rows=2), key=lambda one: one["asset"])
+    assert float(lost["breakdown_s"]) == HOURS * 300.0
+
+
+def test_the_newest_figure_of_each_series_with_its_verdict(influxd, grafana_bucket):
+    """Of the two of each kind in the bucket the later one: it is the worse."""
+    (usp,) = row_of(influxd, grafana_bucket, "figures", "Storage conditions after USP")
+    assert (usp["asset"], usp["state"], float(usp["mkt"]), float(usp["margin"])) == (ROOMS[1], "undecided", 6.5, 18.5)
+    (able,) = row_of(influxd, grafana_bucket, "figures", "Process capability")
+    assert (able["state"], *numbers(able, ["cp", "cpk", "n"])) == ("failed", 1.6, pytest.approx(0.4), 50.0)
+    (mode,) = row_of(influxd, grafana_bucket, "figures", "Maintenance and inspections")
+    assert (mode["series"], mode["state"], float(mode["inspection_in_d"])) == ("bearing-wear", "due", -1.0)
+
+
+def test_a_usp_window_that_began_before_the_range_stands_at_its_end(influxd, grafana_bucket):
+    rows = row_of(influxd, grafana_bucket, "figures", "Mean kinetic temperature of the windows", rows=2)
+    assert [(row["_time"], float(row["_value"])) for row in rows] == [
+        ("2026-11-20T07:00:00Z", 5.5), ("2026-11-20T08:00:00Z", 6.5),
+    ]  # fmt: skip
+
+
+def test_cycles_of_every_kind_have_a_row_each(influxd, grafana_bucket):
+    leaks = row_of(influxd, grafana_bucket, "figures", "Leak tests", rows=2)
+    assert [(one["state"], float(one["leak"])) for one in leaks] == [("failed", 1.1), ("kept", 0.1)]
+    washed = row_of(influxd, grafana_bucket, "figures", "Washer-disinfectors", rows=2)
+    assert [(one["state"], float(one["a0"])) for one in washed] == [("undecided", 619.0), ("kept", 620.0)]
+    gassed = row_of(influxd, grafana_bucket, "figures", "Ethylene oxide cycles", rows=2)
+    assert [(one["state"], float(one["minimum"])) for one in gassed] == [("failed", 50.0), ("kept", 49.0)]
+    assert [one["concentration_min"] for one in gassed] == ["", "610"]  # not measured is not 0
+
+
 def test_alarms_have_their_durations(influxd, grafana_bucket):
     """A comment on a closed alarm makes it no longer; an open one runs to the end of the range."""
     rows = row_of(influxd, grafana_bucket, "alarms", "Alarms of the range", rows=3 + BURST)

@@ -284,3 +284,48 @@ def test_replaying_any_stretch_changes_nothing(
             writer.write(step)
         writer.close()
     assert dump(files[0]) == dump(files[1])
+
+
+def test_every_revision_of_a_figure_is_kept_with_the_time_at_which_it_was_known(path: Path) -> None:
+    writer, reader = HistoryWriter(path, 0), HistoryReader([path])
+    texts, void = {"product": "VIAL-10"}, {"void": "late"}
+    for offset, (known_s, one) in enumerate([
+        (3_600, replace(figure(0, 1, True, total=4.0), about=texts)), (9_000, figure(0, 2, True, total=5.0)),
+        (9_500, replace(figure(0, 3, True, total=None), about=void)),
+    ]):  # fmt: skip
+        step = outputs(offset, figures=[replace(one, known_ns=known_s * NS_PER_S)])
+        writer.write(step)
+        writer.write(step)  # a replay changes nothing
+    known = [
+        [(one.revision, one.parts["total"], dict(one.about)) for one in
+         reader.figures("oee", 0, HOUR_NS, as_of_ns=at_s * NS_PER_S)]
+        for at_s in (3_599, 3_600, 8_999, 9_000, 9_500)
+    ]  # fmt: skip
+    assert known == [[], [(1, 4.0, texts)], [(1, 4.0, texts)], [(2, 5.0, {})], []]
+    assert reader.figures("oee", 0, HOUR_NS) == reader.newest_figures("oee") == []
+    assert [one.revision for one in reader.figures("oee", 0, HOUR_NS, gone=True)] == [3]
+    assert writer.prune(2 * HOUR_NS) == 1
+    assert reader.figures("oee", 0, HOUR_NS, as_of_ns=9_000 * NS_PER_S) == []
+
+
+def test_a_file_of_a_version_before_is_read_and_upgraded_in_place(path: Path) -> None:
+    HistoryWriter(path, 0).close()
+    with sqlite3.connect(path) as db:
+        db.execute("drop table figure_revision")
+        db.execute("drop table figure")
+        db.execute(
+            """create table figure (
+            asset text not null, tag text not null, kind text not null, start_ns integer not null,
+            end_ns integer not null, revision integer not null, final integer not null, offset integer not null,
+            parts text not null, primary key (kind, asset, tag, start_ns)) without rowid"""
+        )
+        db.execute("insert into figure values ('a', '', 'oee', 0, 10, 2, 1, 7, '{\"total\":4.0}')")
+    db.close()
+    reader = HistoryReader([path])
+    before = reader.figures("oee", 0, 10), reader.figures("oee", 0, 10, as_of_ns=10), reader.newest_figures("oee")
+    assert [[one.parts["total"] for one in found] for found in before] == [[4.0]] * 3
+    writer = HistoryWriter(path, 0)
+    assert (reader.figures("oee", 0, 10), reader.figures("oee", 0, 10, as_of_ns=10)) == before[:2]
+    writer.write(outputs(8, figures=[Figure("a", "", "oee", 0, 10, 3, True, {"total": 5.0}, known_ns=20)]))
+    assert [one.parts["total"] for one in reader.figures("oee", 0, 10, as_of_ns=19)] == [4.0]
+    assert [one.parts["total"] for one in reader.figures("oee", 0, 10)] == [5.0]

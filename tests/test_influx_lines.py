@@ -191,7 +191,8 @@ def test_every_measurement_keeps_the_rules_of_influxdb_3() -> None:
         assert tuple(point.tags) == schema.TAGS[point.measurement]  # in the order of the keys, too
         assert not point.tags.keys() & point.fields.keys()
         for name, value in point.fields.items():
-            wanted = str if name in schema.STRINGS.get(point.measurement, ()) else float
+            is_text = name.startswith(schema.ABOUT) or name in schema.STRINGS.get(point.measurement, ())
+            wanted = str if is_text else float
             assert type(value) is wanted, (point.measurement, name)
             assert types.setdefault((point.measurement, name), wanted) is wanted
             assert name != "time"

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from andon.clock import SystemClock
 from andon.config.deployment import Influx
 from andon.datafolder import DataFolder
+from andon.figures import KINDS
 from andon.plant import PlantModel
 from andon.readings import NS_PER_S
 from andon.secrets import Secret
@@ -204,6 +205,27 @@ def test_which_history_a_site_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     now_ns = SystemClock().now_ns()
     assert history.figures("oee", now_ns, now_ns + HOUR_NS) == []  # nobody there: local
     assert history.source == "local"
+    history.close()
+
+
+def test_every_declared_part_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Losses of an OEE, not its time elements alone; and what windows of a cold chain are merged by."""
+    monkeypatch.setenv("ANDON_INFLUX_TOKEN", "token-of-a-test")
+    history = history_of(plant_for("http://127.0.0.1:1").config, DataFolder(tmp_path), tmp_path)
+    assert isinstance(history, InfluxHistory)
+    told = {
+        "_time": "2026-01-01T00:00:00Z",
+        "asset": "a",
+        "series": "s",
+        "seconds": "60",
+        "revision": "1",
+        "final": "1",
+    }
+    for kind, more in (("oee", ()), ("cold_chain", ("integral_c_s", "arrhenius_log", "activation_j_mol"))):
+        names = [*(part.name for part in KINDS[kind].parts if not part.at_read), *more]
+        wanted = {name: float(place) for place, name in enumerate(names)}
+        found = history._figure(kind, told | {name: str(value) for name, value in wanted.items()})
+        assert found.parts == wanted
     history.close()
 
 

@@ -120,8 +120,8 @@ def test_a_block_is_used_again_when_the_last_view_of_it_is_gone(view):
 
 def test_blocks_are_few_and_none_is_huge():
     blocks = Blocks()
-    del (many := [blocks.take(10) for _ in range(KEPT + 3)])[:]
-    assert [len(block) for block in blocks.free] == [SMALLEST] * KEPT
+    del (many := [blocks.take(10) for _ in range(KEPT // SMALLEST + 3)])[:]
+    assert [len(block) for block in blocks.free] == [SMALLEST] * (KEPT // SMALLEST)
     assert len(blocks.take(LARGEST + 1)) == LARGEST + 1
     assert max(map(len, blocks.free)) <= LARGEST
     assert many == []

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,39 +13,19 @@ from alarms.kpis import (
     floods,
     most_within,
     priority_mix,
-    rates,
     slots,
     stale,
 )  # fmt: skip
+from service.qualify.alarm import BINDINGS
+from tests.vector_files import check, vectors
 
 TIMES = st.lists(st.integers(0, 3000), max_size=60).map(sorted)
 CRITICAL = ["low"] * 16 + ["medium"] * 3 + ["critical"]
 
 
-def vectors(root, name):
-    path = root.parent / "shared" / "vectors" / "domain.json"
-    if not path.exists():
-        pytest.skip("../shared/vectors/domain.json is not beside this checkout; ask the maintainers for the vectors")
-    told = json.loads(path.read_text(encoding="utf-8"))["vectors"]
-    bound = [vector for vector in told if vector["area"] == "alarm" and vector["fn"] == name]
-    assert bound
-    return bound
-
-
-def test_floods_of_the_vectors(root):
-    for vector in vectors(root, "flood"):
-        assert floods(vector["inputs"]["t_s"]) == [tuple(span) for span in vector["expected"]]
-
-
-def test_chatter_of_the_vectors(root):
-    for vector in vectors(root, "chatter"):
-        assert chatters(vector["inputs"]["t_s"]) is vector["expected"]
-
-
-def test_rates_of_the_vectors(root):
-    for vector in vectors(root, "rates"):
-        given = vector["inputs"]
-        assert rates(given["n"], given["days"], given["operators"]) == pytest.approx(vector["expected"])
+@pytest.mark.parametrize("vector", vectors("alarm", "flood", "chatter", "rates"))
+def test_vector(vector):
+    check(BINDINGS, vector)
 
 
 def naive_floods(at_s):

@@ -6,22 +6,30 @@ import random
 from collections import Counter
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alarms import stretches
 from alarms.conditions import ConditionEngine
+from alarms.kernels import LANE, OPEN_END, SERIES
 from alarms.late_rows import FORGET_TICKS
+from alarms.snapshots_2 import LANE_2, SERIES_2
 from andon.config.models import Rule
 from andon.plant import rule_version
 from andon.readings import NS_PER_S
-from tests.condition_logs import SPECS, START_NS, Row, Tick, batch
+from tests.condition_logs import SPECS, START_NS, VALUES, Row, Tick, batch
 from tests.late_logs import MemoryJournal, conditions, final, in_order, renamed, run_late, settled, some_log, some_rules
+from tests.naive_late import JudgesAll
 
 ROOMS = renamed(SPECS, 2)
 HOT = Rule(id="hot", on="*", above=8.0)
 SLOW = Rule(id="hot", on="*", above=8.0, delay_s=30.0)
+ODD = Rule(id="odd", on="*", anomaly=3.0)
+SILENT = Rule(id="silent", on="*", stale_s=60.0)
 LINGERS = Rule(id="hot", on="*", above=8.0, off_delay_s=10.0)
+CALM = (*[5.0, 6.0, 7.0, 7.9] * 10, *VALUES)  # hardly ever beyond a limit
 TWO = ((0, 5.0), (10, 9.0), (20, 5.0), (31, 5.0), (40, 11.0))  # time s, value; under LINGERS the start of two
 
 
@@ -77,6 +85,120 @@ def test_rules_edited_at_any_place_leave_no_alarm_twice(rng, length, data):
     for spans in by_rule.values():
         spans.sort()
         assert all(before[1] <= after[0] for before, after in pairwise(spans)), spans
+
+
+@given(st.randoms(use_true_random=False), st.integers(1, 150), st.data())
+@settings(max_examples=60, deadline=None)
+def test_what_is_left_out_would_have_changed_nothing(rng, length, data):
+    """The same changes at the same ticks as when every stretch is judged, whole: also under edits and restarts."""
+    rules = [*some_rules(rng), *rng.choice(([], [ODD], [SILENT]))]
+    log = settled(some_log(rng, length, values=rng.choice((VALUES, CALM, CALM))))
+    edits = {at: some_rules(rng) for at in data.draw(st.sets(st.integers(0, length), max_size=2))}
+    cuts, restarts = (data.draw(st.sets(st.integers(0, len(log)), max_size=4)) for _ in range(2))
+    every = run_late(rules, log, ROOMS, edits=edits, engine_of=JudgesAll)
+    assert run_late(rules, log, ROOMS, edits=edits, cuts=cuts, restarts=restarts) == every
+
+
+def test_late_rows_inside_the_limits_are_not_looked_up():
+    """Nothing near them was told, so their stretch ends unread."""
+    journal, read = MemoryJournal(), []
+    engine = ConditionEngine(lambda _: [SLOW, ODD], lambda *asked: read.append(asked) or journal.points(*asked))
+    engine.bind(0, ROOMS[0])
+
+    def step(*parts, ticks):
+        log = log_of(*parts, ticks=ticks)
+        rows = [one for one in log if isinstance(one, Row)]
+        journal.append(rows)
+        return [*engine.step(*batch(rows, 0)), *(one for tick in log[len(rows) :] for one in engine.tick(tick.time, 1))]
+
+    live = [(at, 5.0) for at in range(300)]
+    assert step(*live, *((at, 7.9) for at in range(0, 290, 7)), ticks=700) == []
+    assert not read
+    assert not engine._late._spans
+    changes = step((300, 5.0), *((at, 9.0) for at in range(100, 190, 7)), (301, 5.0), ticks=20)
+    assert read
+    assert [one.kind for one in changes if one.rule_id == "hot"] == []  # each is over with the next row
+    read.clear()
+    assert step((302, 5.0), (250, 5.0), ticks=20) == []
+    assert not read
+    step((303, 5.0), (200, 5.0), ticks=20)  # within a delay of one that was beyond
+    assert read
+
+
+@pytest.mark.parametrize("seed", range(120))
+def test_what_ended_before_late_rows_need_not_be_read_again(seed):
+    """The same changes from its end on as from its begin on, whatever comes behind it, late or on its way."""
+    rng = random.Random(seed)
+    now, parts, held = 0, [], []
+    for value in rng.choices((9.0, 7.7, 5.0), (3, 1, 3), k=rng.randint(2, 8)):
+        over = now  # what begins behind here may come late
+        for _ in range(rng.randint(1, 15)):
+            now += rng.choice((0, 1, 1, 2))
+            if now <= over + 4 and value < 9.0 and rng.random() < 0.5:
+                held.append((now, rng.choice((value, 9.0, 9.0))))
+            else:
+                parts.append((now, value))
+        if rng.random() < 0.6:
+            parts += rng.sample(held, len(held))
+            held.clear()
+    log = []
+    for one in log_of(*parts, *held, (now + 4, 5.0), ticks=90):
+        log.append(one)
+        if isinstance(one, Row) and rng.random() < 0.3:
+            log += [Tick(one.received + at * NS_PER_S) for at in range(rng.choice((1, 6, 70)))]
+    rule = Rule(
+        id="hot", on="*", above=8.0, deadband=rng.choice((0.0, 0.5)), delay_s=rng.choice((0.0, 2.0)),
+        off_delay_s=rng.choice((0.0, 0.0, 3.0)),
+    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stretches, "LONG_NS", OPEN_END)
+        every = run_late([rule], log, ROOMS[:1], engine_of=JudgesAll)
+        patch.setattr(stretches, "LONG_NS", 0)
+        assert run_late([rule], log, ROOMS[:1]) == every
+
+
+def test_days_that_are_over_are_not_read_again():
+    journal, read = MemoryJournal(), []
+    engine, end = long_open(journal, 2)
+    parts = [*((end + at, 5.0) for at in range(0, 100, 2)), (end + 1, 9.0)]
+    rows = [one for one in log_of(*parts) if isinstance(one, Row)]
+    journal.append(rows)
+    assert [one.kind for one in engine.step(*batch(rows, 10**5))] == ["cleared"]
+    engine._points = lambda *asked: read.append(journal.points(*asked)) or read[-1]
+    changes = [one for at in range(20) for one in engine.tick(rows[-1].time + at * NS_PER_S, 10**6)]
+    assert told(changes) == [("raised", end + 1, None, None, ""), ("cleared", end + 1, None, end + 2, "")]
+    assert 0 < sum(len(rows) for rows in read) < 100
+
+
+def test_state_of_the_layout_before_is_taken_over():
+    """It does not say where a series was quiet: late rows are judged until that is known again."""
+    journal = MemoryJournal()
+    engine = ConditionEngine(lambda _: [HOT], journal.points)
+    engine.bind(0, ROOMS[0])
+    log = log_of((0, 5.0), (10, 9.0), (20, 5.0), (30, 5.0), ticks=0)
+    journal.append(log)
+    engine.step(*batch(log, 0))
+    layout, clock, slots, series, lanes, *rest = engine.snapshot()
+    before = (
+        layout - 1, clock, slots, _packed(series, SERIES, SERIES_2), _packed(lanes, LANE, LANE_2), *rest,
+    )  # fmt: skip
+    again = ConditionEngine(lambda _: [HOT], journal.points)
+    again.restore(before, ROOMS[:1])
+    assert again._lanes["quiet"][0] == OPEN_END
+    late = log_of((30, 5.0), (18, 9.5), (31, 5.0), ticks=0)[1:]
+    journal.append(late)
+    changes = again.step(*batch(late, 10))
+    changes += [one for at in range(40) for one in again.tick(START_NS + (31 + at) * NS_PER_S, 20)]
+    assert [(one.kind, one.peak) for one in changes] == [("revised", 9.5)]
+    assert again._lanes["quiet"][0] < OPEN_END
+
+
+def _packed(records, now, before):
+    new = np.frombuffer(records, now)
+    old = np.zeros(len(new), before)
+    for name in before.names:
+        old[name] = new[name]
+    return old.tobytes()
 
 
 # One by one

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from alarms.lifecycle import Move, Moved, Refused, State, step
+from service.qualify.alarm import BINDINGS
+from tests.vector_files import check, vectors
 
 
 def twin(state: str, move: str, *, active: bool, latching: bool) -> str | None:
@@ -97,17 +97,6 @@ def test_episodes(moves, end):
     assert state is end
 
 
-def vectors(root):
-    path = root.parent / "shared" / "vectors" / "domain.json"
-    if not path.exists():
-        pytest.skip("../shared/vectors/domain.json is not beside this checkout; ask the maintainers for the vectors")
-    told = json.loads(path.read_text(encoding="utf-8"))["vectors"]
-    return [vector for vector in told if vector["fn"] == "alarm_sm"]
-
-
-def test_vectors_of_the_domain(root):
-    bound = vectors(root)
-    assert bound
-    for vector in bound:
-        results = [step(State(state), Move(move)) for state, move in vector["inputs"]["steps"]]
-        assert [r.state.value if isinstance(r, Moved) else None for r in results] == vector["expected"], vector["id"]
+@pytest.mark.parametrize("vector", vectors("alarm", "alarm_sm"))
+def test_vector(vector):
+    check(BINDINGS, vector)

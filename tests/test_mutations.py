@@ -48,7 +48,9 @@ __all__ = ["andon", "site"]  # fixtures
 READ_ONLY = {
     "check", "doctor", "state show", "dead-letters", "dead-letters list", "dead-letters show", "audit verify",
     "rules list", "rules diff", "rules try", "topics check", "influx check",
-    "evidence show", "evidence verify", "people who", "erp ping", "erp preview", "erp parked",
+    "report shift", "report lot",  # a file is an audited export: test_figure_reports.py
+    "evidence show", "evidence verify", "people who", "erp ping", "erp preview", "erp parked", "qualify",
+    "calibration list", "calibration impact", "spc limits", "oee levels", "oee rollup",
     "replay",  # into a sandbox of its own; --live is in the other table
 }  # fmt: skip
 DOUBLED = orders(1)
@@ -79,7 +81,7 @@ MUTATING = {  # command: (kind, audit actions of a run, the last words that make
     "user add": ("same", ("user.created",), ("li", "--name", "Li", "--role", "quality", "--password-stdin")),
     "audit export": ("first", ("audit.export",), ("out.jsonl",)),
     "backup": ("copy", ("backup",), ("copy",)),
-    "restore": ("undone", ("restore",), ("saved", "--replace")),
+    "restore": ("undone", ("restore", "state.set"), ("saved", "--replace")),
     "upgrade": ("undone", ("upgrade",), ()),
     "state rescale": ("first", ("state.rescale",), ("--shards", "2")),
     "dead-letters redrive": (

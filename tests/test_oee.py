@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from andon.plant import PACKML_STATES
-from operators.oee import ELEMENTS, PARTS, STATE_ELEMENT, oee_parts, oee_ratios, ratio, roll_up
-from operators.points import counted, counter_deltas
+from operators.oee import ELEMENTS, PARTS, STATE_ELEMENT, oee_ratios, ratio, roll_up
 from tests import naive
 from tests.naive import NS
+from tests.naive_oee_parts import counted, counter_deltas, oee_parts
 
 EXECUTE, HELD, SUSPENDED, ABORTED, IDLE = (
     float(PACKML_STATES.index(name)) for name in ("Execute", "Held", "Suspended", "Aborted", "Idle")
@@ -179,3 +179,12 @@ def test_counter_resets_count_from_zero():
 
 def test_ratio_of_nothing_is_nothing():
     assert [ratio(1.0, 0.0), ratio(None, 1.0), ratio(1.0, None), ratio(1.0, 2.0)] == [None, None, None, 0.5]
+
+
+def test_a_roll_up_keeps_every_additive_part():
+    rows = [
+        {**parts([(0, EXECUTE)], start=0, end=10), "setup_s": 2.0, "sq": 1.0, "availability": 0.5} for _ in range(2)
+    ]
+    found = roll_up(rows)
+    assert (found["setup_s"], found["sq"], "availability" in found) == (4.0, 2.0, False)
+    assert roll_up([*rows, parts([(0, EXECUTE)], start=0, end=10)])["setup_s"] is None  # not known of every window

@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 
 from andon.records import SYSTEM_FLOW, SYSTEM_SENDER, DeliveryResult
+from tests.page_desk import browser, served, visit
 from tests.page_fixture import FILLER, PagePlant, Served, page_plant
-from tests.page_visit import Visit, chromium_at
+from tests.page_visit import Visit
+
+__all__ = ["browser", "served", "visit"]  # fixtures
 
 pytestmark = pytest.mark.browser
 
@@ -29,26 +32,8 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PagePlant]:
 
 
 @pytest.fixture(scope="module")
-def served(plant: PagePlant) -> Iterator[Served]:
-    one = Served(plant.room)
-    yield one
-    one.close()
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Any]:
-    with chromium_at(chromium) as launched:
-        yield launched
-
-
-@pytest.fixture
-def visit(browser: Any, served: Served, plant: PagePlant) -> Iterator[Visit]:
-    one = Visit(browser, served, plant, "operator", viewport={"width": 1440, "height": 900})
-    yield one
-    complaints, elsewhere = list(one.complaints), list(one.elsewhere)
-    one.context.close()
-    assert complaints == []
-    assert elsewhere == []
+def person() -> tuple[str, int]:
+    return "operator", 1440
 
 
 def test_a_person_sees_acknowledges_reads_the_number_and_switches_language(visit: Visit, plant: PagePlant) -> None:

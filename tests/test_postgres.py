@@ -114,6 +114,12 @@ def test_a_line_cut_while_tls_begins_is_an_away_server():
     assert caught.value.code == "records.away"
 
 
+def test_a_server_that_takes_the_line_and_never_answers_is_away():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        place = Server(f"postgresql://andon@127.0.0.1:{silent.getsockname()[1]}/andon", connect_s=1.0)
+        assert code_of(of(place).open) == "records.away"
+
+
 @pytest.mark.parametrize(("url", "code"), UNREACHABLE.values(), ids=UNREACHABLE.keys())
 def test_what_keeps_records_from_opening_is_told_apart(postgres, monkeypatch, url, code):
     monkeypatch.delenv("PGPASSWORD", raising=False)

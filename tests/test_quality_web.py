@@ -8,10 +8,12 @@ import httpx
 import pytest
 
 from andon.errors import RecordsError
-from andon.records import SYSTEM_QUALITY
+from andon.records import SYSTEM_FLOW, SYSTEM_QUALITY
 from andon.records.base import Tx
+from andon.records.policy import Policy
 from service.web.actions import MUTATING_ROUTES
 from tests.page_fixture import Served, page_plant
+from tests.records_world import raised
 
 HOLD, CAPA = "/api/v1/holds/{key}/release", "/api/v1/capas/{key}/decide"
 
@@ -54,6 +56,21 @@ def test_quality_decides_and_nobody_else(world):
             assert person.post(path.replace("{key}", key), json=body).status_code == 409
             assert person.post(path.replace("{key}", "x"), json=body).status_code == 404
             assert person.post(path.replace("{key}", key), json={**body, "reason": " "}).status_code == 422
+
+
+def test_incidents_tell_their_first_alarm(world):
+    plant, served = world
+    plant.records.policy = Policy()
+    plant.records.apply_conditions([raised(1), raised(2, asset="cold/room2")], SYSTEM_FLOW)
+    with closing(client(plant, served, "viewer")) as viewer:
+        told = viewer.get("/api/v1/incidents").json()["incidents"]
+        still_open = viewer.get("/api/v1/incidents", params={"open": True}).json()["incidents"]
+        assert viewer.get("/api/v1/incidents", params={"limit": 0}).status_code == 422
+    there = plant.records.incidents()
+    assert [one["key"] for one in told] == [one.key for one in there]
+    assert {one["first_alarm"] for one in told} <= {alarm.key for alarm in plant.records.alarms()}
+    assert [one["key"] for one in still_open] == [one.key for one in there if one.closed_ns is None]
+    assert told
 
 
 def test_a_decision_that_cannot_be_recorded_is_none(world, monkeypatch):

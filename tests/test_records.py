@@ -16,7 +16,7 @@ from andon.conditions import ConditionChange
 from andon.errors import AccessError, RecordsError
 from andon.readings import NS_PER_S
 from andon.records import SYSTEM_FLOW, SYSTEM_SENDER, Actor, DeliveryResult, Records, alarm_key, verify_audit
-from andon.records.schema import metadata
+from andon.records.schema_acts import TABLES
 from tests.records_world import ADMIN, OPERATOR, QUALITY, RAISED, START_NS, cleared, fresh, opened, orders, raised
 
 KEY = alarm_key("szh1", "cold/room1", "air", "cold-room-high", START_NS)
@@ -45,7 +45,7 @@ def tables(records: Records) -> dict[str, list[tuple[object, ...]]]:
     with records.reading() as connection:
         return {
             table.name: sorted((tuple(row) for row in connection.execute(select(table))), key=repr)
-            for table in metadata.sorted_tables
+            for table in TABLES.sorted_tables
         }
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from andon.errors import AccessError, RecordsError
 from andon.records import RIGHTS, ROLES, SYSTEM_SUPERVISOR, require, require_csrf
-from andon.records.schema import metadata
+from andon.records.schema_acts import TABLES
 from andon.records.users import UserRecords
 from tests.records_world import ADMIN, OPERATOR, fresh
 
@@ -133,7 +133,7 @@ def test_nothing_that_is_kept_logs_anybody_in(database, records, tmp_path):
     token, session = records.login("li.wei", PASSWORD, "t")
     once = records.issue_one_time_token(ADMIN)
     with records.reading() as connection:
-        content = repr([connection.execute(select(one)).all() for one in metadata.sorted_tables]).encode()
+        content = repr([connection.execute(select(one)).all() for one in TABLES.sorted_tables]).encode()
     records.engine.dispose()
     if database.name == "sqlite":
         content += b"".join(path.read_bytes() for path in tmp_path.iterdir())

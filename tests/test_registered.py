@@ -33,7 +33,7 @@ GOOD_ROW = st.fixed_dictionaries({
 ODD_ROW = st.fixed_dictionaries({
     "ts": st.just(NOW_MS) | STAMPS, "asset": st.sampled_from(["fill/line1/f1", "a", "other", "nix"]) | SCALAR,
     "tag": st.sampled_from(["temp", "state", "nix"]) | SCALAR, "value": SCALAR, "q": SCALAR,
-    "unit": st.sampled_from([None, "Cel", "K"]) | SCALAR,
+    "unit": st.sampled_from([None, "Cel", "K", "kPa"]) | SCALAR,
 })  # fmt: skip
 ROWS = st.lists(GOOD_ROW | ODD_ROW, min_size=1, max_size=4)
 
@@ -109,7 +109,7 @@ PROTO_ROW = st.fixed_dictionaries({
     "tag": st.sampled_from(["temp", "state", "door", "total", "nix"]) | TEXT,
     "value": st.one_of(st.none(), st.booleans(), LONG, FINITE, TEXT, st.sampled_from(["Idle", "运行", 1, 1.0])),
     "q": st.none() | st.sampled_from([0, 64, 192, 0x40000000]) | st.integers(0, 2**32 - 1),
-    "unit": st.none() | st.sampled_from(["Cel", "K", ""]),
+    "unit": st.none() | st.sampled_from(["Cel", "K", "kPa", ""]),
 })  # fmt: skip
 
 

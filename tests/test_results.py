@@ -76,7 +76,16 @@ def test_committed_outages():
     assert told["compared"]["InfluxDB windows"] == told["compared"]["windows"] > 1_000
 
 
-@pytest.mark.skipif(not BENCH.exists(), reason="no run of make bench has been written yet")
+def test_committed_erp():
+    told = json.loads((RESULTS / "erp.json").read_text())
+    assert faults(told, json.loads((RESULTS / "erp.schema.json").read_text())) == []
+    assert (told["doubled"], told["faults"]) == (0, [])
+    assert told["compared"]["orders"] == told["compared"]["ERP records"] >= 2_000
+    assert told["kills"] >= 20
+    assert told["answers_lost"] > told["compared"]["orders"] / 10
+    assert told["controls"]["unique_key"] > 0
+
+
 def test_committed_benchmark():
     told, schema = json.loads(BENCH.read_text()), json.loads((RESULTS / "bench.schema.json").read_text())
     assert faults(told, schema, defs=schema["$defs"]) == []

@@ -67,6 +67,8 @@ def test_state_of_an_earlier_version_goes_on(folder, tmp_path, monkeypatch):
     found, wanted = outputs(data), read(folder, "expected.json.xz")
     late = {(one[1], (one[2] - START_NS) / S): one for one in found["alarm"]}
     assert {key: tuple(late[key][4:8]) for key in SET_RIGHT} == SET_RIGHT
+    # What still runs is shown as far as its machine was fed, which an earlier version did otherwise.
+    found["figure"], wanted["figure"] = ([row for row in one["figure"] if row[6]] for one in (found, wanted))
     for name, rows in (found | wanted).items():
         found[name] = [one for one in found[name] if name != "alarm" or late_free(one)]
         wanted[name] = [one for one in rows if name != "alarm" or late_free(one)]

@@ -8,13 +8,13 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from andon.config.people import Duty, Person, Route, Step
+from andon.config.people import DAYS, Duty, Person, Route, Step
 from andon.errors import ConfigError
 from andon.readings import NS_PER_S
-from andon.roster import Roster
+from andon.roster import Roster, week_gaps
 from tests.people_world import PLANT, small_plant
 
 ZONE = ZoneInfo("Europe/Berlin")
@@ -145,3 +145,41 @@ def test_faults_are_told_with_their_place(tmp_path: Path, old: str, new: str, pa
 def test_files_of_addresses_are_beside_plant_toml(tmp_path: Path) -> None:
     plant = small_plant(tmp_path)
     assert plant.config.person[0].address[0].url_file == str(tmp_path / "li.url")
+
+
+def naive_gaps(duties):
+    """Minute by minute, from what a duty says of the day it begins on."""
+    order = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+    free = []
+    for minute in range(7 * 1440):
+        held = False
+        for duty in duties:
+            begin, end = (int(text[:2]) * 60 + int(text[3:]) for text in (duty.begins, duty.ends))
+            length = end - begin if end > begin else end - begin + 1440
+            for day in duty.days:
+                held |= (minute - order.index(day) * 1440 - begin) % (7 * 1440) < length
+        free.append(not held)
+    return free
+
+
+@given(
+    st.lists(
+        st.builds(
+            Duty,
+            people=st.just(("li.wei",)),
+            days=st.sets(st.sampled_from(DAYS), min_size=1).map(tuple),
+            begins=st.sampled_from(["00:00", "06:00", "14:00", "22:30"]),
+            ends=st.sampled_from(["00:00", "06:00", "14:00", "22:30"]),
+        ),
+        min_size=1,
+        max_size=3,
+    )
+)
+@settings(max_examples=40, deadline=None)
+def test_gaps_of_a_week_are_those_minute_by_minute(duties):
+    free = [False] * (7 * 1440)
+    for begin, end in week_gaps(duties):
+        assert begin < end
+        for minute in range(begin, end):
+            free[minute % len(free)] = True
+    assert free == naive_gaps(duties)

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from andon.config.load import load_plant
+from andon.config.rule_references import FIGURES
 from andon.errors import ConfigError
+from flows.figure_specs import machine_specs
 
 TOML = """
 schema = 1
@@ -61,6 +63,8 @@ GOOD = {
     "forecast": "outside = [2, 8]\nforecast_s = 600\nover_s = 300\ndeadband = 60",
     "gap": "gap_s = 60",
     "figure": 'figure = "cold_chain.mkt"\nabove = 8',
+    "guard band": "outside = [2, 8]\nguard_band = 0.2\ndeadband = 2.7",
+    "undecided": 'figure = "cold_chain.mkt"\nabove = 8\nundecided = true\neach = true',
     "schedule": 'above = 8\nschedule = { days = ["mon", "fri"], begins = "22:00", ends = "06:00" }',
     "when": 'above = 8\nwhen = { tag = "state", states = ["Execute"], grace_s = 60 }',
     "when value": 'above = 8\nwhen = { tag = "door", values = [0] }',
@@ -81,6 +85,19 @@ BAD = {
     "two kinds": ("above = 1\nrate_above = 1\nover_s = 9", [("rate_above", "config.one_condition")]),
     "gap with a delay": ("gap_s = 9\ndelay_s = 9", [("delay_s", "config.rule_both")]),
     "deadband as wide": ('deviates_from = "set"\nby = 1\ndeadband = 1', [("deadband", "config.deadband")]),
+    "guard band alone": ("stale_s = 60\nguard_band = 1", [("guard_band", "config.rule_needs")]),
+    "guard band of a forecast": (
+        "above = 8\nforecast_s = 9\nover_s = 9\nguard_band = 1", [("guard_band", "config.rule_both")],
+    ),
+    "guard band as wide": ("outside = [2, 8]\nguard_band = 3", [("guard_band", "config.guard_band")]),
+    "deadband as wide as what is left": (
+        "outside = [2, 8]\nguard_band = 0.2\ndeadband = 2.8", [("deadband", "config.deadband")],
+    ),
+    "each of a reading": ("above = 8\neach = true", [("each", "config.rule_needs")]),
+    "each with a delay": (
+        'figure = "cold_chain.mkt"\nabove = 8\neach = true\ndelay_s = 9', [("delay_s", "config.rule_both")],
+    ),
+    "undecided of a reading": ("above = 8\nundecided = true", [("undecided", "config.rule_needs")]),
     "no such reference": ('deviates_from = "sett"\nby = 1', [("deviates_from", "config.rule_reference")]),
     "itself": ('deviates_from = "air"\nby = 1', [("deviates_from", "config.rule_reference")]),
     "another shard": ('deviates_from = "cold/room1/set"\nby = 1', [("deviates_from", "config.rule_shard")]),
@@ -100,6 +117,31 @@ BAD = {
 @pytest.mark.parametrize(("rule", "expected"), BAD.values(), ids=BAD.keys())
 def test_bad_rules(tmp_path, rule, expected):
     assert problems(tmp_path, ON_AIR + rule) == expected
+
+
+def test_every_figure_that_the_demo_makes_can_be_judged_by_a_rule(tmp_path):
+    demo = Path("simulators/plant.toml")
+    plant = load_plant(demo)
+    made = {one.kind: one for shard in range(plant.config.transport.shards) for one in machine_specs(plant, shard)}
+    assert {"oee_stop", "calibration"} < made.keys()
+    rules = [
+        f'[[rule]]\nid = "r{kind}"\non = "{one.asset}/{one.tag}"\nfigure = "{kind}.{FIGURES[kind][0]}"\nabove = 1\n'
+        for kind, one in made.items()
+    ]  # fmt: skip
+    path = tmp_path / "plant.toml"
+    path.write_text("\n".join((demo.read_text("utf-8"), *rules)), "utf-8")
+    assert len(load_plant(path).config.rule) == len(plant.config.rule) + len(made)
+
+
+def test_a_figure_that_is_none_is_told_with_those_of_its_kind(tmp_path):
+    path = tmp_path / "plant.toml"
+    for wrong, right, other in (("usp.excursion", "usp.", "oee."), ("cold_chian.mkt", "cold_chain.mkt", "oee.")):
+        path.write_text(f'{TOML}on = "cold/*/air"\nfigure = "{wrong}"\nabove = 8\n', "utf-8")
+        with pytest.raises(ConfigError) as caught:
+            load_plant(path)
+        (one,) = caught.value.problems
+        assert right in one.text("en")
+        assert other not in one.text("en")
 
 
 def test_only_numbers_are_computed_with(tmp_path):

@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 
 from andon.errors import SourceError
 from andon.readings import NS_PER_S, Reason
+from simulators.cold_room import ColdRoom
 from simulators.device import Cause
-from simulators.dirt import LATE_S, LONGEST_HOLD_S, OUT_OF_RANGE, Dirt
+from simulators.dirt import LATE_S, LONGEST_HOLD_S, OUT_OF_RANGE, Dirt, readings_of
 from simulators.feed import Feed
+from simulators.filler import Filler
+from simulators.happenings import REASONS
 from simulators.schedule import DEVICES, Fault
 from simulators.truck import Truck, radio_back_s
 from simulators.truth import assets_of, demo_plant, fault_log, seconds_before, truth
@@ -106,6 +109,38 @@ def test_nothing_is_sent_from_a_radio_hole_and_all_of_it_afterwards_in_order(two
         assert together == sorted(together)
 
 
+def events(sent, name):
+    """(second of sending, data) of each event of this name."""
+    told = [(second, json.loads(parcel.raw)) for second, parcel in sent if parcel.raw and parcel.reason is None]
+    return [(second, one["asset"], one["data"]) for second, one in told if one["event"] == name]
+
+
+def test_a_reason_is_told_once_a_stop_and_inside_it(two_hours):
+    mode = {
+        (parcel.ts_ms * 1_000_000 - START_NS) // NS_PER_S: row.value
+        for _, parcel in two_hours if parcel.asset == Filler.asset and not parcel.repeat
+        for row in parcel.rows if row.tag == "state"
+    }  # fmt: skip
+    told = events(two_hours, "stop.reason")
+    assert len(told) > 5
+    for second, asset, data in told:
+        assert asset == Filler.asset
+        assert second not in mode or data["reason"] in REASONS[mode[second]]
+    begun = [s for s in mode if mode[s] in REASONS and mode.get(s - 1, mode[s]) != mode[s]]
+    assert abs(len(begun) - len(told)) <= 1, "one may stand at the end"
+
+
+def test_lots_come_into_the_room_and_each_goes_six_hours_later():
+    sent = run(Feed(5, START_NS, [ColdRoom.asset], faults=False), 10 * 3600)
+    came, went = events(sent, "lot.started"), events(sent, "lot.ended")
+    assert [second for second, _, _ in came] == [0, 10_800, 21_600, 32_400]
+    assert [(second, data["lot"]) for second, _, data in went] == [
+        (second + 21_600, data["lot"]) for second, _, data in came[:2]
+    ]
+    profiles = {one.name for one in demo_plant().config.product}
+    assert {(asset, data["product"] in profiles) for _, asset, data in came} == {(ColdRoom.asset, True)}
+
+
 def test_late_messages_keep_clear_of_faults():
     cause = Cause("x", "a", 3000, 3600, 0.5)
     quiet = Dirt(1, "a", {"t": "Cel"}, lambda *_: None)
@@ -167,12 +202,12 @@ def test_truth_counts_what_the_feeds_send():
     told = truth(6, START_NS, START_NS + 2500 * NS_PER_S)
     sent = [parcel for _, parcel in run(Feed(6, START_NS, ASSETS), 2500)]
     assert told.messages == len(sent)
-    assert told.readings == sum(len(parcel.rows) for parcel in sent)
+    assert told.readings == sum(len(readings_of(parcel)) for parcel in sent)
     assert told.dead_letters == sum(parcel.reason is not None for parcel in sent)
     by_hand = Counter(
         (parcel.asset, row.tag, "duplicate" if parcel.repeat else "bad" if row.bad else "accepted")
         for parcel in sent
-        for row in parcel.rows
+        for row in readings_of(parcel)
     )
     for (asset, tag), count in told.series.items():
         for name in ("accepted", "bad", "duplicate"):

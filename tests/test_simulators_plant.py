@@ -10,7 +10,10 @@ from andon.readings import NS_PER_S, Message, Reason
 from andon.slots import SlotFiles
 from flows.shard import ShardEngine
 from simulators.checker import check
+from simulators.cold_room import ColdRoom
 from simulators.feed import Feed
+from simulators.filler import Filler
+from simulators.happenings import REASONS
 from simulators.schedule import second_ns
 from simulators.truth import assets_of, demo_plant, truth
 from sinks.journal import Journal
@@ -73,3 +76,16 @@ def test_the_engine_finds_the_faults_and_nothing_else(tmp_path, seed, faults):
     cleared = [change.cleared_ns for change in first_hour if change.kind == "cleared"]
     assert len(cleared) * 2 == len(first_hour)  # an hour's alarms are over before the next hour's faults
     assert all(at_ns < START_NS + 3600 * NS_PER_S for at_ns in cleared)
+    assert_figures_are_told([one for output in outputs for one in output.figures])
+
+
+def assert_figures_are_told(figures):
+    """Shifts by name, a Pareto with the reasons that were told, budgets of the lot that is in the room."""
+    assert {one.about["shift"] for one in figures if one.kind == "oee"} == {"early"}, "08:00 to 09:30 in Shanghai"
+    stops = [one for one in figures if (one.kind, one.asset, one.final) == ("oee_stop", Filler.asset, True)]
+    assert len(stops) > 1
+    assert {one.about["reason"] for one in stops} <= {reason for some in REASONS.values() for reason in some}
+    budget = demo_plant().config.product[0].tor_h * 3600
+    stays = [one for one in figures if one.kind == "lot_stay"]
+    assert {(one.asset, one.about["product"]) for one in stays} == {(ColdRoom.asset, "Vaccine A")}
+    assert all(one.parts["tor_left_s"] + one.parts["tor_used_s"] == budget for one in stays)

@@ -172,11 +172,20 @@ def test_a_death_takes_the_values_and_the_aliases():
 
 def test_a_death_says_nothing_of_a_metric_with_another_unit():
     other = framed("DBIRTH", "fill", "line1",
-                   birth([Sent(Tag("temp", 1, "Double", "K"), 293.0), Sent(TOTAL, 5)], NOW_MS, 1), "f1")  # fmt: skip
+                   birth([Sent(Tag("temp", 1, "Double", "kPa"), 293.0), Sent(TOTAL, 5)], NOW_MS, 1), "f1")  # fmt: skip
     gone = framed("DDEATH", "fill", "line1", death(NOW_MS + 9, seq=2), "f1")
     _, rows, dead, _ = run(BORN[0], other, gone)
     assert [(row[0], row[2]) for row in rows] == [(2, "fill/line1/f1/total"), (3, "fill/line1/f1/total")]
     assert [one[:3] for one in dead] == [(2, 0, Reason.unit_mismatch)]
+
+
+def test_a_metric_whose_unit_converts_is_in_that_of_its_series_as_long_as_it_lives():
+    born = framed("DBIRTH", "fill", "line1", birth([Sent(Tag("temp", 1, "Double", "[degF]"), 104.0)], NOW_MS, 1), "f1")
+    later = framed("DDATA", "fill", "line1", data([Sent(Tag("temp", 1), 32.0)], NOW_MS + 9, 2), "f1")
+    gone = framed("DDEATH", "fill", "line1", death(NOW_MS + 19, seq=3), "f1")
+    _, rows, dead, _ = run(BORN[0], born, later, gone)
+    assert [row[3] for row in rows] == ["40.0", "0.0", "nan"]
+    assert dead == []
 
 
 def piece(number, content):

@@ -14,9 +14,10 @@ import httpx
 import pytest
 from standardwebhooks import Webhook
 
+from andon.erp_state import ErpState
 from andon.records import SYSTEM_FLOW, SYSTEM_SENDER
 from sinks.erp import stub as stub_module
-from sinks.erp.port import ErpConnector, ErpState, ExternalRecord, RefusedError, UnavailableError
+from sinks.erp.port import ErpConnector, ExternalRecord, RefusedError, UnavailableError
 from sinks.erp.stub import RATES, Faults
 from sinks.erp.stub_store import StubStore
 from sinks.erp.webhook import WebhookConnector

@@ -68,6 +68,12 @@ def alive(pid: int) -> bool:
     return True
 
 
+def test_a_signal_to_the_terminals_group_is_for_the_supervisor_alone(run):
+    parts = run(Part("one", SLEEP), Part("two", SLEEP)).supervisor.pids()
+    assert {os.getpgid(pid) for pid in parts.values()} == set(parts.values())
+    assert os.getpgid(0) not in parts.values()
+
+
 def stamps(path: Path) -> list[float]:
     return [float(line) for line in path.read_text().split()] if path.exists() else []
 

@@ -276,6 +276,11 @@ def test_overview_shows_oee_with_its_parts_and_coverage(engineer: httpx.Client) 
     assert hour["coverage"] == 1.0
     assert len(overview["lines"][0]["trend"]) == 48
     assert overview["since_ms"] == overview["as_of_ms"] - 8 * 3600 * 1000
+    days = [line["day"]["parts"] for line in overview["lines"]]
+    assert [area["path"] for area in overview["areas"]] == ["filling", "machining"]
+    assert overview["areas"][0]["day"]["parts"] == days[0]
+    site = overview["site"]["day"]
+    assert site["OEE"] == pytest.approx(sum(day["pri_gq_s"] for day in days) / sum(day["pbt_s"] for day in days))
     room = next(asset for asset in overview["assets"] if asset["path"] == ROOM)
     assert room["cold"]["parts"]["mkt"] is not None
     assert room["values"]["air"]["stale"] is False

@@ -6,12 +6,15 @@ Runs on whatever was valid by itself; a reference to a part that was refused is 
 from __future__ import annotations
 
 import math
-import re
 import zoneinfo
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from andon.config.calibration_checks import check_calibration
+from andon.config.cold_chain_checks import check_cold_chain
 from andon.config.erp_check import check_erp
+from andon.config.health_checks import check_health
+from andon.config.journey_checks import check_journey
 from andon.config.kafka_check import check_kafka
 from andon.config.loopback import is_loopback
 from andon.config.models import (
@@ -30,17 +33,24 @@ from andon.config.models import (
     Web,
     Windows,
 )
+from andon.config.oee_checks import check_oee
 from andon.config.people_checks import check_people
 from andon.config.problems import Loc, Place, Problem, Words, shown, unknown_name
 from andon.config.records_check import check_records
 from andon.config.registry_check import check_registry
 from andon.config.rule_checks import check_rules
+from andon.config.spc_checks import check_spc
+from andon.config.sterilisation_checks import check_sterilisation
 from andon.config.validate import Draft
 from andon.config.window_checks import check_declared, longest_s
 from andon.readings import NS_PER_S
+from andon.units import is_ucum
 
-UNIT = re.compile(r"[!-~\u00b0\u00b5\u03bc\u2103\u2126]+")  # what UCUM allows, and the signs people put for its codes
-FIGURE_KINDS = {"state": "state", "total": "counter", "good": "counter", "temperature": "number"}
+FIGURE_KINDS = {
+    "state": "state", "total": "counter", "good": "counter", "scrap": "counter", "rework": "counter", "mode": "state",
+    "reason": "state",
+    "temperature": "number",
+}  # fmt: skip
 
 
 def check(draft: Draft) -> Iterator[Problem]:
@@ -55,11 +65,24 @@ def check(draft: Draft) -> Iterator[Problem]:
     yield from _assets(draft)
     yield from _workers(draft)
     yield from _cycles(draft)
+    yield from _unique(draft, "line", "asset")
+    yield from check_oee(draft)
+    yield from _unique(draft, "product", "name")
+    yield from check_cold_chain(draft)
     yield from check_rules(draft)
     yield from _unique(draft, "window", "id")
     yield from _unique(draft, "shift", "name")
     yield from _unique(draft, "shift", "begins")
     yield from check_declared(draft)
+    yield from check_sterilisation(draft)
+    yield from _unique(draft, "bearing", "name")
+    yield from _unique(draft, "zones", "name")
+    yield from check_health(draft)
+    yield from check_spc(draft)
+    yield from check_calibration(draft)
+    yield from _unique(draft, "place", "id")
+    yield from _unique(draft, "journey_plan", "id")
+    yield from check_journey(draft)
     yield from check_people(draft)
     yield from _urls(draft)
     yield from _web(draft)
@@ -71,11 +94,7 @@ def check(draft: Draft) -> Iterator[Problem]:
 
 def _unique(draft: Draft, section: str, key: str) -> Iterator[Problem]:
     first: dict[str, Place] = {}
-    for index, element in enumerate(draft.document.raw.get(section, [])):
-        name = element.get(key) if isinstance(element, dict) else None
-        if not isinstance(name, str):
-            continue
-        place = draft.document.place((section, index, key))
+    for place, name in draft.texts(section, key):
         if name in first:
             yield Problem("config.twice", place, found=shown(name), first=first[name])
         first.setdefault(name, place)
@@ -141,7 +160,7 @@ def _series(draft: Draft, loc: Loc, series: list[tuple[int, Series]]) -> Iterato
         if one.tag in first:
             yield Problem("config.twice", place, found=shown(one.tag), first=first[one.tag])
         first.setdefault(one.tag, place)
-        if not UNIT.fullmatch(one.unit) or one.unit.count("[") != one.unit.count("]"):
+        if not is_ucum(one.unit):
             yield Problem("config.unit", draft.document.place((*at, "unit")), found=shown(one.unit))
         if one.range is not None and not one.range[0] < one.range[1]:
             yield Problem("config.order", draft.document.place((*at, "range")), found=shown(one.range))
@@ -173,11 +192,17 @@ def _figure_tags(draft: Draft, loc: Loc, part: Oee | ColdChain, series: dict[str
         tag = getattr(part, key, None)
         if tag is None:
             continue
+        wanted = _wanted(part, key, kind)
         place = draft.document.place((*loc, key))
         if tag not in series:
             yield unknown_name(place, tag, Words("config.word.series"), series)
-        elif series[tag].kind != kind:
-            yield Problem("config.wrong_kind", place, found=shown(tag), kind=series[tag].kind, wanted=kind)
+        elif series[tag].kind != wanted:
+            yield Problem("config.wrong_kind", place, found=shown(tag), kind=series[tag].kind, wanted=wanted)
+
+
+def _wanted(part: Oee | ColdChain, key: str, kind: str) -> str:
+    """The kind that a series must have; United Manufacturing Hub sends numbers, not names of states."""
+    return "number" if key == "state" and getattr(part, "mapping", "") == "umh" else kind
 
 
 def _assets(draft: Draft) -> Iterator[Problem]:
@@ -207,22 +232,20 @@ def _own_kinds(draft: Draft, loc: Loc, asset: Asset, template: Template) -> Iter
     for part in (template.oee, template.cold_chain):
         for key, kind in FIGURE_KINDS.items():
             for index, one in enumerate(asset.series):
-                if part is not None and one.tag == getattr(part, key, None) and one.kind != kind:
+                if part is None or one.tag != getattr(part, key, None):
+                    continue
+                wanted = _wanted(part, key, kind)
+                if one.kind != wanted:
                     place = draft.document.place((*loc, "series", index, "kind"))
-                    yield Problem("config.wrong_kind", place, found=shown(one.tag), kind=one.kind, wanted=kind)
+                    yield Problem("config.wrong_kind", place, found=shown(one.tag), kind=one.kind, wanted=wanted)
 
 
 def _cycles(draft: Draft) -> Iterator[Problem]:
     known = draft.named("asset", "path")
-    first: dict[tuple[str, str], Place] = {}
     for loc, cycle in draft.lists["cycle"]:
-        place = draft.document.place((*loc, "asset"))
         if cycle.asset not in known:
+            place = draft.document.place((*loc, "asset"))
             yield unknown_name(place, cycle.asset, Words("config.word.asset"), known)
-        key = (cycle.asset, cycle.product)
-        if key in first:
-            yield Problem("config.twice", place, found=shown(key), first=first[key])
-        first.setdefault(key, place)
 
 
 def _urls(draft: Draft) -> Iterator[Problem]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from fnmatch import fnmatchcase
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from andon.config.base import Section, Slug
+from andon.config.calendar import WEEKDAYS, Break, LocalTime, Weekday
 
 PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d{1,3})?)")
 MOMENTS = ("count", "min", "max", "mean", "std", "first", "last")
@@ -30,8 +31,6 @@ CALENDAR_LONGEST_S = {"hour": 3_600, "shift": 90_000, "day": 90_000, "week": 608
 DEFAULT_KINDS = ("number", "counter")  # what a template alone selects
 MOST_AT_ONCE = 120  # hopping windows that are open at the same time
 
-LocalTime = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
-
 
 def quantile(statistic: str) -> float | None:
     """The rank, 0..1, that a percentile's name asks for; None for any other name.
@@ -52,6 +51,13 @@ class Shift(Section):
     name: Slug = Field(description="Shown to people.")
     begins: LocalTime = Field(description="Local time of the site, HH:MM; on the night of a clock change the shift "
                               "is an hour longer or shorter.")  # fmt: skip
+    ends: LocalTime | None = Field(
+        None, description="Local time, HH:MM; not later than begins: of the next day. None: when the next one begins. "
+        "OEE counts time outside all shifts as planned down; calendar windows last until the next one begins.",
+    )  # fmt: skip
+    weekdays: tuple[Weekday, ...] = Field(WEEKDAYS, description="Days on which it begins: mon, tue, wed, thu, fri, "
+                                          "sat, sun. Others are planned down time of OEE.")  # fmt: skip
+    breaks: tuple[Break, ...] = Field((), description="Planned pauses.")
 
 
 class DeclaredWindow(Section):

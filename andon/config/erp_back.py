@@ -37,6 +37,9 @@ class Reports(Section):
     calibration_d: float | None = Field(
         None, gt=0, description="Calibrations that fall due within so long, by the last calibration event's `due`, d."
     )
+    inspections_d: float | None = Field(
+        None, gt=0, description="Inspections of [[template.failure_mode]] that fall due within so long, d."
+    )
 
 
 class Quality(Section):

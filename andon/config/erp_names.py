@@ -19,7 +19,9 @@ ALARM_NAMES = frozenset(
 )  # fmt: skip
 ALARM_KINDS = frozenset({"quality_event", "maintenance_order"})
 #: What Andon posts besides alarms: reports, holds of lots, proposals of a CAPA.
-OTHER_KINDS = frozenset({"oee_shift", "cold_chain_lot", "maintenance_done", "calibration_due", "lot_hold", "capa"})
+OTHER_KINDS = frozenset(
+    {"oee_shift", "cold_chain_lot", "maintenance_done", "calibration_due", "inspection_due", "lot_hold", "capa"}
+)
 _TIMES = frozenset({"start", "confirmed", "cleared", "begun"})
 _NUMBERS = frozenset({"limit", "peak", "out_s"})
 _WHOLE = frozenset({"revision", "start_ns"})

@@ -11,7 +11,10 @@ from typing import Any
 from andon.config.lines import line_numbers
 from andon.config.problems import Loc, Place, Problem, path_text, shown
 
-LISTS = ("asset", "template", "cycle", "rule", "route", "window", "shift", "person", "team", "rota", "dependency")
+LISTS = (
+    "asset", "template", "cycle", "line", "product", "rule", "route", "window", "shift", "person", "team", "rota",
+    "control_limits", "dependency", "bearing", "zones", "calibration", "place", "journey_plan",
+)  # fmt: skip
 """Sections that every file may add to; all others are given once."""
 
 

@@ -7,18 +7,28 @@ from typing import Literal
 from pydantic import Field
 
 from andon.config.base import AssetPath, Bound, Language, Section, Slug, Tag
+from andon.config.calendar import WorkCalendar
+from andon.config.calibration import Calibration
+from andon.config.cold_chain import ColdChain
 from andon.config.declared import DeclaredWindow, Shift
 from andon.config.deployment import Grafana, Influx, Kafka, RecordsDatabase
 from andon.config.erp import Erp
 from andon.config.erp_back import Quality
+from andon.config.health import Bearing, FailureMode, Health, Running, Vibration, Zones
+from andon.config.journey import GeoPlace, Journey, JourneyPlan
+from andon.config.oee import Cycle, Oee
+from andon.config.oee_lines import Line
 from andon.config.people import Dependency, Incidents, Notify, Person, Rota, Route, Team
+from andon.config.products import Product
 from andon.config.registry import SchemaRegistry
 from andon.config.rules import Rule
 from andon.config.sparkplug import Sparkplug
+from andon.config.spc import Chart, ControlLimits
+from andon.config.sterilisation import Sterilisation
 
 __all__ = [
-    "AssetPath", "Bound", "Erp", "Grafana", "Influx", "Kafka", "Language", "RecordsDatabase", "Route", "Rule",
-    "Section", "Slug", "Tag",
+    "AssetPath", "Bound", "ColdChain", "Cycle", "Erp", "Grafana", "Influx", "Kafka", "Language", "Oee",
+    "RecordsDatabase", "Route", "Rule", "Section", "Slug", "Tag",
 ]  # fmt: skip
 
 
@@ -116,9 +126,10 @@ class Series(Section):
     kind: Literal["number", "boolean", "state", "counter", "waveform"] = Field(
         "number",
         description="counter only grows (or wraps); state is an index into `states`; waveform comes as blocks of "
-        "samples, whose figures are readings of the series <tag>.rms, .peak, .crest and .kurtosis that are declared.",
+        "samples, whose figures are readings of the series <tag>.rms, .peak, .crest and .kurtosis that are declared, "
+        "and those of [[template.vibration]].",
     )
-    unit: str = Field("1", description="UCUM code; a message with another unit becomes a dead letter.")
+    unit: str = Field("1", description="UCUM code; a message in another unit is converted, or dead if that cannot be.")
     range: tuple[Bound, Bound] | None = Field(
         None,
         description="Low and high of what can be true, in the unit; -inf and inf leave a side open. Outside: "
@@ -137,24 +148,6 @@ class Series(Section):
     gxp: bool = Field(True, description="Never shed when the disk fills.")
 
 
-class Oee(Section):
-    """[template.oee]: which series give the OEE of an asset."""
-
-    state: Tag = Field(description="Series of kind state.")
-    total: Tag = Field(description="Series of kind counter: all items made.")
-    good: Tag = Field(description="Series of kind counter: items good at first pass.")
-    bottleneck: bool = Field(True, description="Its counts stand for its line.")
-
-
-class ColdChain(Section):
-    """[template.cold_chain]: which series is a storage temperature, and its label range."""
-
-    temperature: Tag = Field(description="Series of kind number, Cel.")
-    low: float = Field(2.0, description="Lower label limit, Cel.")
-    high: float = Field(8.0, description="Upper label limit, Cel.")
-    activation_kj_mol: float = Field(83.144, gt=0, description="Activation energy of mean kinetic temperature, kJ/mol.")
-
-
 class Template(Section):
     """[[template]]: a kind of asset."""
 
@@ -165,6 +158,13 @@ class Template(Section):
     series: tuple[Series, ...] = Field(description="The signals of such an asset.")
     oee: Oee | None = Field(None, description="Given: OEE is computed.")
     cold_chain: ColdChain | None = Field(None, description="Given: cold-chain figures are computed.")
+    sterilisation: Sterilisation | None = Field(None, description="Given: its sterilisation cycles are judged.")
+    vibration: tuple[Vibration, ...] = Field((), description="What is computed of blocks of waveforms.")
+    health: tuple[Health, ...] = Field((), description="Series whose zone and trend are watched.")
+    running: Running | None = Field(None, description="Given: running hours and cycles are counted.")
+    chart: tuple[Chart, ...] = Field((), description="Control charts, and capability.")
+    failure_mode: tuple[FailureMode, ...] = Field((), description="Ways to fail, and what asks for an order.")
+    journey: Journey | None = Field(None, description="Given: journeys, stops and shocks are told.")
 
 
 class Asset(Section):
@@ -179,14 +179,6 @@ class Asset(Section):
         "Rows of a series CSV end up here.",
     )
     shard: int | None = Field(None, ge=0, description="Pins the asset; else a hash of its path decides.")
-
-
-class Cycle(Section):
-    """[[cycle]]: ideal time per item of a product on an asset."""
-
-    asset: AssetPath = Field(description="Path of an [[asset]].")
-    seconds: float = Field(gt=0, description="Planned run time per item, s.")
-    product: str = Field("", description="Empty: any product.")
 
 
 class Web(Section):
@@ -237,6 +229,8 @@ class Plant(Section):
     asset: tuple[Asset, ...]
     template: tuple[Template, ...]
     cycle: tuple[Cycle, ...] = ()
+    line: tuple[Line, ...] = ()
+    product: tuple[Product, ...] = ()
     rule: tuple[Rule, ...] = ()
     route: tuple[Route, ...] = ()
     person: tuple[Person, ...] = ()
@@ -247,3 +241,10 @@ class Plant(Section):
     notify: Notify = Notify()
     window: tuple[DeclaredWindow, ...] = ()
     shift: tuple[Shift, ...] = ()
+    control_limits: tuple[ControlLimits, ...] = ()
+    calendar: WorkCalendar = WorkCalendar()
+    bearing: tuple[Bearing, ...] = ()
+    zones: tuple[Zones, ...] = ()
+    calibration: tuple[Calibration, ...] = ()
+    place: tuple[GeoPlace, ...] = ()
+    journey_plan: tuple[JourneyPlan, ...] = ()

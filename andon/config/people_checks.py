@@ -29,11 +29,7 @@ def _one_name(draft: Draft) -> Iterator[Problem]:
     """A route says only a name, so people, teams and rotas share one list of names; erp is taken."""
     first = {"erp": "erp"}
     for section, key in NAMED:
-        for index, element in enumerate(draft.document.raw.get(section, [])):
-            name = element.get(key) if isinstance(element, dict) else None
-            if not isinstance(name, str):
-                continue
-            place = draft.document.place((section, index, key))
+        for place, name in draft.texts(section, key):
             if name in first:
                 yield Problem("config.twice", place, found=shown(name), first=first[name])
             first.setdefault(name, str(place))

@@ -37,6 +37,8 @@ def check_rules(draft: Draft) -> Iterator[Problem]:
             yield from _fits(draft, loc, rule, matched)
             if complete:
                 yield from check_references(draft, loc, rule, matched, series)
+        elif complete and rule.figure is not None:  # a figure may stand under a name of its own
+            yield from check_references(draft, loc, rule, matched, series)
         elif complete:
             close = difflib.get_close_matches(rule.on, series, n=3, cutoff=0.4) or sorted(series)[:3]
             place = draft.document.place((*loc, "on"))
@@ -65,9 +67,12 @@ def _condition(draft: Draft, loc: Loc, rule: Rule) -> Iterator[Problem]:
         place = draft.document.place((*loc, "outside"))
         if not low < high:
             yield Problem("config.order", place, found=shown(rule.outside))
-        elif rule.deadband * 2 >= high - low and rule.forecast_s is None:
+        elif rule.guard_band * 2 >= high - low:
+            place = draft.document.place((*loc, "guard_band"))
+            yield Problem("config.guard_band", place, found=rule.guard_band, limit=(high - low) / 2)
+        elif (rule.deadband + rule.guard_band) * 2 >= high - low and rule.forecast_s is None:
             place = draft.document.place((*loc, "deadband"))
-            yield Problem("config.deadband", place, found=rule.deadband, limit=(high - low) / 2)
+            yield Problem("config.deadband", place, found=rule.deadband, limit=(high - low) / 2 - rule.guard_band)
     if rule.by is not None and rule.deadband >= rule.by:
         yield Problem("config.deadband", draft.document.place((*loc, "deadband")), found=rule.deadband, limit=rule.by)
 
@@ -87,9 +92,17 @@ def _together(draft: Draft, loc: Loc, rule: Rule) -> Iterator[Problem]:
             yield problem("config.rule_needs", key, needed=", ".join(LIMITS))
     if rule.figure is not None and rule.forecast_s is not None:
         yield problem("config.rule_both", "figure", other="forecast_s")
+    for key in ("undecided", "each"):
+        if getattr(rule, key) and rule.figure is None:
+            yield problem("config.rule_needs", key, needed="figure")
+    if rule.guard_band and all(getattr(rule, one) is None for one in LIMITS):
+        yield problem("config.rule_needs", "guard_band", needed=", ".join(LIMITS))
+    if rule.guard_band and rule.forecast_s is not None:
+        yield problem("config.rule_both", "guard_band", other="forecast_s")
     for key in ("delay_s", "off_delay_s", "deadband"):
-        if rule.gap_s is not None and getattr(rule, key):
-            yield problem("config.rule_both", key, other="gap_s")
+        for other, alone in (("gap_s", rule.gap_s is not None), ("each", rule.each)):
+            if alone and getattr(rule, key):
+                yield problem("config.rule_both", key, other=other)
     if rule.schedule is not None and not rule.schedule.days:
         place = draft.document.place((*loc, "schedule", "days"))
         yield Problem("config.rule_needs", place, rule=rule.id, key="schedule", needed="days")

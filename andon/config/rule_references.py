@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
+from andon.config.health import health_points
 from andon.config.models import Asset, Rule, Series, Template, Transport
 from andon.config.problems import Loc, Problem, shown
 from andon.config.validate import Draft
+from andon.figures import KINDS
 from andon.partitioners import PARTITIONERS
 from andon.plant import PACKML_STATES
 
-#: What can be judged of each kind of figure. Whoever gives out another kind of `Figure` adds a line here.
+SPC = ("spc", "capability")
+#: Lists of the configuration that give assets a kind of figure beside their templates.
+GIVEN_BY = {"oee": "line", "calibration": "calibration"}
+#: What can be judged of each kind of figure.
 FIGURES: Mapping[str, tuple[str, ...]] = {
-    "oee": (
-        "availability", "performance", "quality", "oee", "teep", "coverage", "internal_stop_s", "external_stop_s",
-        "down_s", "idle_s", "unknown_s",
-    ),
-    "cold_chain": (
-        "mkt", "mean", "minimum", "maximum", "above_s", "below_s", "above_c_min", "below_c_min", "gap_s", "covered_s",
-    ),
-}  # fmt: skip
+    name: tuple(part.name for part in kind.parts if part.judged) for name, kind in KINDS.items()
+}
 
 
 def reference_path(rule: Rule, asset: str) -> str:
@@ -54,7 +54,7 @@ def _reference(
         other = reference_path(rule, asset)
         if other == path or other not in series or series[other].kind not in ("number", "counter"):
             lost.append(path)
-        elif not _same_shard(draft, asset, _asset_of(other)):
+        elif not same_shard(draft, asset, _asset_of(other)):
             apart.append(path)
     if lost:
         yield Problem("config.rule_reference", place, rule=rule.id, found=found, series=_first(lost))
@@ -62,8 +62,8 @@ def _reference(
         yield Problem("config.rule_shard", place, rule=rule.id, found=found, series=_first(apart))
 
 
-def _same_shard(draft: Draft, one: str, other: str) -> bool:
-    """Where a file of pins decides, it is not asked: the check reads no files."""
+def same_shard(draft: Draft, one: str, other: str) -> bool:
+    """Whether two assets are in one shard. Where a file of pins decides, it is not asked: the check reads no files."""
     transport: Transport | None = draft.section("transport", Transport())
     if one == other or transport is None or transport.shards == 1 or transport.pins is not None:
         return True
@@ -105,8 +105,12 @@ def _figure(draft: Draft, loc: Loc, rule: Rule) -> Iterator[Problem]:
     place = draft.document.place((*loc, "figure"))
     kind, _, name = rule.figure.partition(".")
     if name not in FIGURES.get(kind, ()):
-        allowed = ", ".join(f"{one}.{part}" for one, parts in FIGURES.items() for part in parts)
+        names = [f"{one}.{part}" for one, parts in FIGURES.items() for part in parts]
+        mine = [one for one in names if one.startswith(f"{kind}.")]
+        allowed = ", ".join(mine or get_close_matches(rule.figure, names, 8) or names)
         yield Problem("config.rule_figure", place, found=shown(rule.figure), allowed=allowed)
+        return
+    if GIVEN_BY.get(kind) in draft.broken:
         return
     carrying = _carrying(draft, kind)
     if not any(fnmatchcase(path, rule.on) for path in carrying):
@@ -120,10 +124,24 @@ def _carrying(draft: Draft, kind: str) -> list[str]:
     paths = []
     for _, asset in draft.lists["asset"]:
         template = templates.get(asset.template)
-        if kind == "oee" and template and template.oee:
-            paths.append(f"{asset.path}/{template.oee.state}")
-        elif kind == "cold_chain" and template and template.cold_chain:
-            paths.append(f"{asset.path}/{template.cold_chain.temperature}")
+        oee = template.oee if template else None
+        if oee and (kind == "oee" or (kind == "oee_stop" and oee.stops)):
+            paths.append(f"{asset.path}/{oee.state}")
+        elif kind in SPC and template:
+            charts = [one for one in template.chart if kind == "spc" or one.has_specification]
+            paths += [f"{asset.path}/{chart.place}" for chart in charts]
+        elif template and template.sterilisation:
+            paths += [f"{asset.path}/{tag}" for tag in template.sterilisation.carrying(kind)]
+        if template and template.cold_chain:
+            paths += [f"{asset.path}/{tag}" for tag in template.cold_chain.carrying(kind)]
+        if template and template.journey:
+            paths += [f"{asset.path}/{tag}" for tag in template.journey.carrying(kind)]
+        if template:
+            paths += [f"{asset.path}/{tag}" for tag in health_points(template, kind)]
+    if kind == "oee":
+        paths += [f"{line.asset}/line" for _, line in draft.lists["line"]]
+    elif kind == "calibration":
+        paths += [f"{one.asset}/{one.tag}" for _, one in draft.lists["calibration"]]
     return paths
 
 

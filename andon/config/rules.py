@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from andon.config.base import Language, Section, Slug, Tag
-from andon.config.declared import LocalTime
+from andon.config.calendar import LocalTime
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -70,6 +70,19 @@ class Rule(Section):
         description="With above, below or outside: judges this figure of the asset, not the readings; as "
         "oee.availability or cold_chain.mkt. `on` matches the series that the figure stands under.",
     )
+    guard_band: float = Field(
+        0.0,
+        ge=0,
+        description="With above, below or outside: judged at the limit made narrower by this, in the unit of what is "
+        "compared; for guarded acceptance the expanded uncertainty U.",
+    )
+    undecided: bool = Field(
+        False, description="With figure: one that cannot be decided (a verdict that is not known) counts as beyond."
+    )
+    each: bool = Field(
+        False, description="With figure: every window beyond (a cycle, a load) is a condition of its own, over at its "
+        "end; without delays and deadband.",
+    )  # fmt: skip
     deadband: float = Field(
         0.0,
         ge=0,

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from andon.config.files import LISTS, Document
 from andon.config.models import Plant, Section, Series
-from andon.config.problems import Loc, Problem, Words, shown, unknown_key
+from andon.config.problems import Loc, Place, Problem, Words, shown, unknown_key
 
 TYPES = {
     "float_type": "number", "int_type": "whole", "int_from_float": "whole", "string_type": "text",
@@ -24,6 +24,7 @@ PATTERNS = {
     r"^[a-z0-9._-]+(/[a-z0-9._-]+)*$": "path",
     r"^([01][0-9]|2[0-3]):[0-5][0-9]$": "local_time",
 }
+PAIR = 2  # entries of the only lists of a fixed length
 LIMITS = {"greater_than": ">", "greater_than_equal": ">=", "less_than": "<", "less_than_equal": "<="}
 
 
@@ -43,8 +44,13 @@ class Draft:
 
     def named(self, section: str, key: str) -> set[str]:
         """Every name that elements of a section give themselves, valid or not: enough to resolve references."""
-        elements = self.document.raw.get(section, [])
-        return {one[key] for one in elements if isinstance(one, dict) and isinstance(one.get(key), str)}
+        return {name for _, name in self.texts(section, key)}
+
+    def texts(self, section: str, key: str) -> Iterator[tuple[Place, str]]:
+        """Where and what each element of a section says under a key, where that is a text."""
+        for index, one in enumerate(self.document.raw.get(section, [])):
+            if isinstance(one, dict) and isinstance(one.get(key), str):
+                yield self.document.place((section, index, key)), one[key]
 
 
 def validate(document: Document) -> Draft:
@@ -101,10 +107,20 @@ def _checked(document: Document, model: type[BaseModel], raw: object, loc: Loc) 
     except ValidationError as error:
         by_path: dict[Loc, list[ErrorDetails]] = {}
         for detail in error.errors(include_url=False):
-            by_path.setdefault(_real_path(detail, raw), []).append(detail)
+            path = _real_path(detail, raw)
+            if not _follows(detail, raw, path):
+                by_path.setdefault(path, []).append(detail)
         for path, details in by_path.items():
             document.problems.append(_problem(document, model, raw, (loc, path), details))
         return None
+
+
+def _follows(detail: ErrorDetails, raw: object, path: Loc) -> bool:
+    """Whether a list is too short only because Pydantic counts its valid entries: the others are told by themselves."""
+    if detail["type"] != "too_short":
+        return False
+    found = _at(raw, path)
+    return isinstance(found, list) and len(found) >= detail["ctx"]["min_length"]
 
 
 def _frozen(raw: object) -> object:
@@ -160,7 +176,11 @@ def _allowed(detail: ErrorDetails) -> Words:
         pattern = str(context["pattern"])
         name = PATTERNS.get(pattern)
         return Words(f"config.pattern.{name}") if name else Words("config.pattern", {"pattern": pattern})
-    if kind in {"missing", "too_long", "too_short"}:
+    if kind == "too_short":
+        return Words("config.type.least", {"least": context["min_length"]})
+    if kind == "too_long" and context["max_length"] != PAIR:
+        return Words("config.type.most", {"most": context["max_length"]})
+    if kind in {"missing", "too_long"}:
         return Words("config.type.pair")
     return Words("config.other", {"detail": detail["msg"]})
 

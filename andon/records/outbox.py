@@ -16,6 +16,7 @@ from andon.records.base import Tx
 from andon.records.orders import due_orders, load_order, save_order
 from andon.records.parking import ParkingRecords, clear_parked, park
 from andon.records.reports import ReportRecords
+from andon.records.restored import doubtful, renumber
 from andon.records.rows import DeliveryRecord, OutboxItem, OutboxRecord
 
 # Made once: SQLAlchemy takes longer to build a statement than SQLite to run it.
@@ -43,7 +44,7 @@ _RENEWED = (
 )
 _SEEN = update(schema.alarm).where(schema.alarm.c.key == bindparam("order")).values(change_seq=bindparam("change"))
 
-Outcome = Literal["delivered", "found", "retry", "parked"]
+Outcome = Literal["delivered", "found", "behind", "retry", "parked"]
 Finished = tuple[OutboxItem, "DeliveryResult"]
 
 
@@ -51,7 +52,8 @@ Finished = tuple[OutboxItem, "DeliveryResult"]
 class DeliveryResult:
     """What became of an attempt.
 
-    outcome       : delivered; found (the look-up showed that it was there already); retry; parked.
+    outcome       : delivered; found (the look-up showed that it was there already); behind (the ERP holds `revision`,
+                    of which these records know nothing); retry; parked.
     status        : HTTP status where there was one.
     blames_order  : the answer was about this order (500, 409), not about the connection.
     retry_after_s : wait before the next attempt, s; for "retry".
@@ -64,6 +66,7 @@ class DeliveryResult:
     external_number: str | None = None
     retry_after_s: float = 0.0
     blames_order: bool = False
+    revision: int = 0
 
 
 class OutboxRecords(ParkingRecords, ReportRecords):
@@ -181,6 +184,8 @@ def _finish(tx: Tx, done: Sequence[Finished], actor: Actor) -> list[bool]:
             _retry(tx, row, result)
         elif result.outcome == "parked":
             _refused(tx, row, item, result, actor)
+        elif result.outcome == "behind":
+            renumber(tx, row, result.revision, actor, external=(result.external_id, result.external_number))
         else:
             delivered.append((row, item, result))
     _delivered(tx, delivered, actor)
@@ -263,5 +268,9 @@ def _lease(tx: Tx, rows: Sequence[RowMapping], owner: str, lease_s: float) -> li
         leased = [{"order": row["order_key"], "owner": owner, "until_ns": until_ns} for row in rows]
         tx.connection.execute(_LEASED, leased)
     names = [field.name for field in fields(OutboxItem)]
-    taken = [{**row, "fence": row["fence"] + 1, "attempt": row["attempts"] + 1} for row in rows]
+    doubted = doubtful(tx, [row["order_key"] for row in rows])
+    taken = [
+        {**row, "fence": row["fence"] + 1, "attempt": row["attempts"] + 1, "doubtful": row["order_key"] in doubted}
+        for row in rows
+    ]
     return [OutboxItem(**{name: row[name] for name in names}) for row in taken]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from psycopg import Connection
+from psycopg import Connection, InterfaceError, OperationalError
 from psycopg.adapt import Buffer
 from psycopg.types.string import StrDumperUnknown
 from sqlalchemy import Engine, create_engine, event, make_url
@@ -104,6 +104,6 @@ def meaning(error: DBAPIError) -> tuple[str, str, bool]:
     if state is not None:
         code = next((STATES[state[:size]] for size in (5, 3, 2) if state[:size] in STATES), "records.refused")
         return ("records.append_only" if "append-only" in words else code), words, state in RETRIED
-    if type(cause).__name__ != "OperationalError":
+    if not isinstance(cause, InterfaceError | OperationalError):  # ConnectionTimeout is one of the latter
         return "records.refused", words, False
     return next((code for sign, code in SENTENCES if sign.search(words)), "records.away"), words, False

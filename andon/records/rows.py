@@ -116,7 +116,8 @@ class OutboxItem:
     """A delivery under lease: what to send, and the fence that proves the lease when the result comes back.
 
     attempt counts all tries of the row, this one included; failures and refusals those since the last success
-    (refusals: answers that blame the request, such as 500). body is canonical JSON.
+    (refusals: answers that blame the request, such as 500). body is canonical JSON. doubtful: the records were put back
+    from a backup since, so the ERP may hold more than they know.
     """
 
     order_key: str
@@ -131,6 +132,7 @@ class OutboxItem:
     fence: int
     external_id: str | None
     last_error: str | None
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)

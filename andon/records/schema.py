@@ -247,5 +247,3 @@ rule_version = Table(
 )  # fmt: skip
 
 APPEND_ONLY = ("audit", "transition", "delivery", "alarm_label")
-
-from andon.records import schema_acts  # noqa: E402, F401 - its tables belong to `metadata` too; it imports that

@@ -155,3 +155,5 @@ report_told = Table(
     Column("told_ns", BigInteger, nullable=False),
     Column("final", Boolean, nullable=False),
 )  # fmt: skip
+
+TABLES = metadata  # those above and those of `andon.records.schema`: all there are

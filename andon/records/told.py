@@ -35,6 +35,14 @@ def signed_difference(new: Content, old: Content | None) -> dict[str, float | No
 class ToldRecords(RecordsBase):
     """The part of `Records` about corrected reports."""
 
+    def told_reports(self, kind: str) -> dict[tuple[str, str], dict[str, Any]]:
+        """What was told last of each report of a kind: (asset, subject) -> its `figures` and `about`."""
+        table = report_told
+        query = select(table.c.subject, table.c.content).where(table.c.site == self.site, table.c.kind == kind)
+        with self.reading() as connection:
+            rows = connection.execute(query).all()
+        return {_split(subject): json.loads(content) for subject, content in rows}
+
     @repeated
     def tell_report(
         self, kind: str, asset: str, subject: str, figures: Content, about: Content, actor: Actor, *, at_ns: int
@@ -67,3 +75,8 @@ class ToldRecords(RecordsBase):
             else:
                 tx.connection.execute(update(table).where(*place).values(**values))
         return revision
+
+
+def _split(subject: str) -> tuple[str, str]:
+    asset, _, rest = subject.partition("|")
+    return asset, rest

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from andon.i18n import LANGUAGES
-from dashboards.grafana import Json, alarms, cold_chain, machine, oee, overview, pipeline
+from dashboards.grafana import Json, alarms, cold_chain, figures, machine, oee, overview, pipeline
 from dashboards.grafana.model import Dashboard
 from dashboards.grafana.settings import Settings
 
-MODULES = (overview, oee, cold_chain, alarms, machine, pipeline)
+MODULES = (overview, oee, cold_chain, figures, alarms, machine, pipeline)
 
 
 def dashboards(language: str, settings: Settings) -> tuple[Dashboard, ...]:

@@ -20,7 +20,7 @@ PERIODS = (("shift", "8h"), ("shift_long", "12h"), ("day", "1d"), ("week", "1w")
 FACTORS = ("availability", "performance", "quality", "oee")
 LOSSES = {
     "apt_s": GREY, "internal_stop_s": ORANGE, "external_stop_s": YELLOW, "down_s": RED, "idle_s": PALE,
-    "transition_s": LIGHT, "planned_down_s": BLUE, "unknown_s": VIOLET,
+    "transition_s": LIGHT, "setup_s": DARK, "planned_down_s": BLUE, "unknown_s": VIOLET,
 }  # fmt: skip
 
 

@@ -51,7 +51,8 @@ get_influxd() {
   need go influxd && need cargo influxd && need pkg-config influxd || return 1
   local work
   work=$(mktemp -d)
-  trap 'rm -rf "$work"' EXIT # of the subshell that `get` runs in
+  # shellcheck disable=SC2064 # when the subshell that `get` runs in ends, $work is no more
+  trap "rm -rf '$work'" EXIT
   # Flux asks for a Rust of its own, and refuses the warnings of newer ones.
   printf '#!/bin/sh\nexec "$@" --cap-lints warn\n' >"$work/rustc-warn"
   chmod +x "$work/rustc-warn"

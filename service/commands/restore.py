@@ -40,6 +40,7 @@ def restore(
 ) -> None:
     """Every file is checked against the manifest first. The folder that was there is moved aside, not deleted."""
     from andon.records import site_place
+    from andon.records.restored import RESTORED
     from andon.records.server import Server
     from service.backups import put_back, read_backup
     from service.records_dump import DUMP, undump
@@ -70,6 +71,7 @@ def restore(
             with open_records(new, plant) as records:
                 what = {"manifest": manifest.digest(), "made": manifest.made, "andon": manifest.andon}
                 records.note(actor, "restore", "data_folder", manifest.site_id, new=what, reason=why)
+                records.set_state(RESTORED, str(records.clock.now_ns()), actor, why)
 
     with ExitStack() as held:
         if occupied:

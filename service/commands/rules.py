@@ -205,4 +205,5 @@ def _alarm_json(one: ConditionChange, plant: PlantModel) -> dict[str, Any]:
 def _row(what: str, one: ConditionChange, plant: PlantModel) -> list[object]:
     shown = _alarm_json(one, plant)
     columns = [shown[name] for name in ("asset", "tag", "rule", "start", "cleared")]
-    return [translate(f"cli.rules.what.{what}"), *columns, f"{one.peak:.6g} {one.unit}"]
+    peak = "-" if one.peak is None else f"{one.peak:.6g} {one.unit}"  # of what could not be decided there is none
+    return [translate(f"cli.rules.what.{what}"), *columns, peak]

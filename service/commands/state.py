@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +12,7 @@ from andon.datafolder import DataFolder, write_durably
 from andon.errors import DataFolderError
 from andon.plant import PlantModel
 from andon.readings import NS_PER_S
+from flows.packed import unpack
 from service.terminal import (
     CONFIG,
     DATA,
@@ -78,7 +78,7 @@ def _rows(folder: DataFolder, layout: Layout) -> list[dict[str, Any]]:
     for shard in range(layout.shards):
         key = shard_key(shard)
         source = points.get((f"plant.{layout.log}", key))
-        state = pickle.loads(source.state) if source and source.state else 0  # noqa: S301 - the owner's own folder
+        state = unpack(source.state) if source and source.state else 0
         taken = [one.taken for (_, own), one in points.items() if own == key]
         age_s = round(max(0.0, (now - max(taken)).total_seconds())) if taken else None
         offset = state[0] if isinstance(state, tuple) else state

@@ -13,6 +13,7 @@ from andon.i18n import LANGUAGES
 from andon.records import AlarmRecord, AuditRecord, Records, TransitionRecord
 from andon.records.canonical import canonical, digest
 from service.evidence.bundle import EXPORTS, Bundle, make_bundle
+from service.evidence.calibration import calibration_json, decision_json
 from service.evidence.figures import cited, figures_json, windows_json
 from service.evidence.readings import FOR_EVER, NO_READINGS, Place, place_of, readings_json, span_of
 from service.web.alarm_view import why_text
@@ -46,6 +47,7 @@ def collect(room: Room, key: str) -> Bundle:
     with closing(HistoryReader(paths)) as history:
         windows = windows_json(history, alarm.asset, alarm.tag, found, span)
         figures = figures_json(history, room.plant, alarm.asset, _lasted(alarm), place)
+        calibration = calibration_json(history, room.plant, alarm)
     sections = {
         "site": _site(room),
         "alarm": alarm_json(alarm),
@@ -57,7 +59,7 @@ def collect(room: Room, key: str) -> Bundle:
         "figures": figures,
         "context": context_json(alarm),
         "lineage": _lineage(alarm, place, found),
-        "configuration": _configuration(room, alarm),
+        "configuration": {**_configuration(room, alarm), "calibration": calibration, "decision": decision_json(alarm)},
         "transitions": [asdict(one) for one in transitions],
         "audit": [asdict(row) for row in trail[:MOST_AUDIT] if row.object_type != EXPORTS],
         "erp": _erp(room, key),

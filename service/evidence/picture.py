@@ -91,6 +91,9 @@ def trend_of(sections: Sections) -> Trend:
     rule = sections["rule"]["content"] or {}
     outside = rule.get("outside") or (None, None)
     upper, lower = rule.get("above"), rule.get("below")
+    upper, lower = outside[1] if upper is None else upper, outside[0] if lower is None else lower
+    width = float(rule.get("guard_band") or 0.0)  # drawn is where it was judged
+    upper, lower = None if upper is None else upper - width, None if lower is None else lower + width
     if sections["alarm"]["condition"] == "above" and upper is None:
         upper = sections["alarm"]["limit"]  # of a rule that no version is kept of
     return Trend(
@@ -98,8 +101,8 @@ def trend_of(sections: Sections) -> Trend:
         [float(one) for one in columns.get("value", [])],
         [bool(one) for one in columns.get("late", [])],
         [one == Status.BAD for one in columns.get("status", [])],
-        outside[1] if upper is None else upper,
-        outside[0] if lower is None else lower,
+        upper,
+        lower,
         float(rule.get("deadband") or 0.0),
     )
 

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 import typst
 
 from andon.readings import NS_PER_S
+from andon.why import quantity
 from service.evidence.bundle import Bundle, EvidenceError
 from service.evidence.picture import picture, symbol
 from service.evidence.words import Hash, Words
@@ -128,7 +129,36 @@ def _context(words: Words, sections: Any) -> Json:
     calibration = sections["context"]["calibration"] or {}
     rows = [(name, production.get(name)) for name in ("order", "product", "lot", "shift", "mode")]
     rows += [("calibration", calibration.get("calibration")), ("calibration_due", calibration.get("calibration_due"))]
-    return words.facts("context", rows)
+    return words.facts("context", [*rows, *_instrument(words, sections), *_decision(words, sections)])
+
+
+def _decision(words: Words, sections: Any) -> list[tuple[str, str | None]]:
+    """How a rule with a guard band decided; empty for others, and in bundles of versions that had none."""
+    told = sections["configuration"].get("decision")
+    if told is None:
+        return []
+    unit = sections["alarm"]["unit"]
+    numbers = {
+        "limit": quantity(told["judged_at"], unit), "specified": quantity(told["specified"], unit),
+        "guard_band": quantity(told["guard_band"], unit),
+    }  # fmt: skip
+    outcome = words.say("unknown" if told["outcome"] is None else "outcome_" + told["outcome"])
+    return [("decision", words.say("judged_at", **numbers, outcome=outcome))]
+
+
+def _instrument(words: Words, sections: Any) -> list[tuple[str, str | None]]:
+    """The calibration in force and what it leaves open; empty where the series is not calibrated."""
+    told = sections["configuration"].get("calibration")
+    if told is None:
+        return []
+    certificate = told["certificate"] or words.say("no_certificate")
+    state = words.say("instrument_" + told["state"])
+    instrument = f"{certificate} ({state})"
+    spread = None if told["uncertainty"] is None else f"{told['uncertainty']:.6g} (k = {told['k']:g})"
+    chance = None if told["beyond"] is None else words.say(
+        "guard_within" if told["in_guard_band"] else "guard_outside", percent=f"{100 * told['beyond']:.4g}",
+    )  # fmt: skip
+    return [("instrument", instrument), ("uncertainty", spread), ("guard_band", chance)]
 
 
 def _readings(words: Words, sections: Any) -> Json:

@@ -24,7 +24,7 @@ OWN_RULES = {
     "erp-parked", "andon-silent", "andon-disk", "andon-dead-letters", *LOG_RULES, *INFLUX_RULES, *KAFKA_RULES,
     NOT_REACHED_RULE, NOBODY_RULE,
 }  # fmt: skip
-BUILT_IN_RULES = OWN_RULES | {"andon-conflict"}  # rules that no plant.toml names; their texts are the catalogue's
+BUILT_IN_RULES = OWN_RULES | {"andon-conflict", "andon-figure"}  # that no plant.toml names; texts: the catalogue
 
 
 def alarm_json(room: Room, alarm: AlarmRecord, language: str, now_ns: int) -> Json:

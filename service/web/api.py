@@ -13,6 +13,7 @@ from andon.metrics import CONTENT_TYPE, exposition
 from andon.plant import SeriesSpec
 from andon.readings import NS_PER_MS, NS_PER_S
 from andon.records import RIGHTS, AlarmRecord, Session, require
+from operators.topology import line_of
 from service.erp_link import read_link
 from service.web.alarm_view import alarm_detail_json, alarm_json, order_json
 from service.web.errors import WebError, json_response
@@ -28,7 +29,6 @@ from service.web.plant_view import (
     Now,
     asset_now_json,
     freshness_json,
-    line_of,
     lines_json,
     overview_json,
     plant_json,
@@ -39,10 +39,11 @@ from service.web.window_view import windows_json
 from sinks.history_reader import LedgerTotals
 
 PAGE = 1000
+LATEST_MS = 9_000_000_000_000  # in 2255: what is later does not fit into ns of 64 bits
 Limit = Annotated[int, Query(ge=1, le=PAGE)]
 Path = Annotated[str, Query(max_length=200)]
 Tag = Annotated[str, Query(max_length=64)]
-Millis = Annotated[int | None, Query(ge=0, le=2**53)]
+Millis = Annotated[int | None, Query(ge=0, le=LATEST_MS)]
 Hours = Annotated[float, Query(gt=0, le=24 * 400)]
 TEXTS = ("page.", "alarms.", "records.")
 
@@ -159,7 +160,7 @@ def line(request: Request, path: Path, hours: Hours = 8.0) -> Response:
     """A line: its assets now, their state timelines and their OEE by window."""
     require(session_of(request), "view")
     room = room_of(request)
-    assets = [asset for asset in room.plant.assets if line_of(asset) == path]
+    assets = [asset for asset in room.plant.assets if line_of(asset, room.plant.line_cells) == path]
     if not assets:
         raise WebError("page.unknown_asset", asset=path)
     now = Now.read(room)
@@ -195,7 +196,7 @@ def _asset_json(room: Room, now: Now, path: str, start_ns: int, end_ns: int) -> 
         "from_ms": ms(start_ns),
         "to_ms": ms(end_ns),
         "timelines": [states_json(room, spec, start_ns, end_ns) for spec in changing],
-        "oee": oee_windows_json(room, path, start_ns, end_ns) if room.plant.oee_of(path) else None,
+        "oee": oee_windows_json(room, path, start_ns, end_ns) if path in room.plant.with_oee else None,
         "cold_chain": cold_windows_json(room, path, start_ns, end_ns) if room.plant.cold_chain_of(path) else None,
     }
 
@@ -215,8 +216,8 @@ def cold_rooms(request: Request) -> Response:
 @router.get("/history")
 def history(
     request: Request, asset: Path, tag: Tag,
-    start: Annotated[int | None, Query(alias="from", ge=0, le=2**53)] = None,
-    end: Annotated[int | None, Query(alias="to", ge=0, le=2**53)] = None,
+    start: Annotated[int | None, Query(alias="from", ge=0, le=LATEST_MS)] = None,
+    end: Annotated[int | None, Query(alias="to", ge=0, le=LATEST_MS)] = None,
     hours: Hours = 8.0,
     points: Annotated[int, Query(ge=10, le=MOST_POINTS)] = 600,
     size_s: Annotated[float | None, Query(gt=0)] = None,
@@ -238,8 +239,8 @@ def history(
 def windows(
     request: Request, asset: Path, tag: Tag,
     window: Annotated[str | None, Query(max_length=64)] = None,
-    start: Annotated[int | None, Query(alias="from", ge=0, le=2**53)] = None,
-    end: Annotated[int | None, Query(alias="to", ge=0, le=2**53)] = None,
+    start: Annotated[int | None, Query(alias="from", ge=0, le=LATEST_MS)] = None,
+    end: Annotated[int | None, Query(alias="to", ge=0, le=LATEST_MS)] = None,
     hours: Hours = 48.0,
     limit: Limit = 100,
 ) -> Response:  # fmt: skip

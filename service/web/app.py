@@ -19,9 +19,12 @@ from service.web import (
     alarm_actions,
     alarm_figures,
     api,
+    calibration_api,
     erp_inbound,
     evidence_api,
+    figures_api,
     quality_api,
+    report_api,
     stream,
 )
 from service.web.ack_link import AckPages
@@ -69,6 +72,9 @@ def create_app(room: Room, access: Access) -> FastAPI:
         stream.router,
         evidence_api.router,
         quality_api.router,
+        figures_api.router,
+        calibration_api.router,
+        report_api.router,
         erp_inbound.router,
     ):
         app.include_router(router)

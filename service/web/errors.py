@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -12,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from andon.errors import AccessError, AndonError
-from andon.i18n import LANGUAGES, translate
+from andon.i18n import LANGUAGES, catalogue, translate
 from service.ack_links import PATH as SIGNED
 
 log = structlog.get_logger()
@@ -26,6 +27,8 @@ STATUS = {
     "records.login": 503, "records.no_database": 503, "records.tls": 503, "records.no_right": 503,
     "records.read_only": 503, "records.encoding": 503,
     "kafka.not_delivered": 503, "evidence.no_font": 503, "evidence.no_report": 503,
+    "report.no_lot": 404, "report.no_shift": 404, "report.no_asset": 404, "report.no_day": 422, "report.too_many": 422,
+    "report.not_printed": 503,
     "records.arrival": 422, "records.shelf_end": 422, "records.second_person": 422, "records.verdict": 422,
     "records.unknown_user": 404, "records.unknown_hold": 404, "records.unknown_capa": 404,
     "records.hold_over": 409, "records.capa_decided": 409, "records.message_reused": 409, "page.webhook_refused": 401,
@@ -87,9 +90,19 @@ async def on_http_error(request: Request, error: Exception) -> Response:
 async def on_invalid(request: Request, error: Exception) -> Response:
     """A parameter or body that is not what the route takes; names the fields."""
     problems = error.errors() if isinstance(error, RequestValidationError) else []
-    what = "; ".join(f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in problems[:5])
-    message = translate("page.invalid", request.state.language, what=what)
+    language = request.state.language
+    what = "; ".join(f"{'.'.join(str(part) for part in one['loc'])}: {_wrong(one, language)}" for one in problems[:5])
+    message = translate("page.invalid", language, what=what)
     return json_response({"error": {"code": "page.invalid", "message": message}}, 422)
+
+
+def _wrong(problem: Mapping[str, Any], language: str) -> str:
+    """What is wrong with a value in the reader's language; as the validator says it where we have no words."""
+    code = f"page.wrong.{problem['type']}"
+    if code not in catalogue(language):
+        return str(problem["msg"])
+    found = "" if problem["type"] == "missing" else f"{str(problem.get('input'))[:60]!r} "
+    return found + translate(code, language, **problem.get("ctx", {}))
 
 
 async def on_unexpected(request: Request, error: Exception) -> Response:

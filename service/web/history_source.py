@@ -6,16 +6,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import structlog
 
 from andon.clock import SystemClock
 from andon.config.models import Plant
 from andon.datafolder import DataFolder
 from andon.errors import ConfigError
+from andon.figures import KINDS
 from andon.readings import NS_PER_S
-from operators.cold_chain import cold_chain_parts
-from operators.oee import PARTS
 from service.influx_link import token_of
 from sinks.history_reader import HistoryReader
 from sinks.influx import gaps
@@ -44,7 +42,7 @@ def history_of(plant: Plant, data: DataFolder, base: Path) -> HistoryReader:
     kept_ns = round(influx.retention_d * DAY_NS)
     return InfluxHistory(
         paths, FluxClient(influx, token, min(LIMIT_S, influx.timeout_s)), plant.site.id, influx.bucket,
-        part_names={"oee": PARTS, "cold_chain": cold_chain_names()},
+        part_names={"cold_chain": cold_chain_names()},
         kept_from=lambda: SystemClock().now_ns() - kept_ns,
         longest_ns=round(plant.windows.figures_s * NS_PER_S),
         behind=Behind([data.segments("influx", part) for part in (*shards, "sender")]),
@@ -52,9 +50,8 @@ def history_of(plant: Plant, data: DataFolder, base: Path) -> HistoryReader:
 
 
 def cold_chain_names() -> tuple[str, ...]:
-    """The parts of a cold-chain figure."""
-    nothing = cold_chain_parts(np.empty(0, np.int64), np.empty(0), 0, 1, gap_ns=1, low=0.0, high=1.0)
-    return tuple(nothing)
+    """The parts of a cold-chain figure: those that are declared, and what `merge_parts` needs beside them."""
+    return (*(part.name for part in KINDS["cold_chain"].parts), "integral_c_s", "arrhenius_log", "activation_j_mol")
 
 
 class Behind:

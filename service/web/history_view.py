@@ -60,8 +60,8 @@ def _floats(values: list[float | None]) -> np.ndarray[Any, np.dtype[np.float64]]
 
 
 def _none(values: np.ndarray[Any, np.dtype[np.float64]]) -> list[float | None]:
-    """Six significant digits are what a plot can show; NaN becomes null."""
-    return [None if math.isnan(value) else float(f"{value:.6g}") for value in values.tolist()]
+    """Nine significant digits: a longitude beyond 100 degrees is good to less than a metre; NaN becomes null."""
+    return [None if math.isnan(value) else float(f"{value:.9g}") for value in values.tolist()]
 
 
 def states_json(room: Room, spec: SeriesSpec, start_ns: int, end_ns: int) -> Json:

@@ -7,16 +7,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from alarms.rules import value_bounds
 from andon.outputs import Figure
 from andon.plant import SeriesSpec
 from andon.readings import NS_PER_S
 from andon.records import AlarmRecord
+from operators.line_machine import TAG as LINE
 from operators.oee import STATE_ELEMENT, oee_ratios, roll_up
+from operators.time_model import category_name
+from operators.topology import area_of, line_of, standing
+from service.web.pictures import pictures_json
 from service.web.room import BEHIND_S, DAY_NS, HOUR_NS, PRIORITIES, Room, ms, said, seconds
 from service.web.window_view import declared_json
 from sinks.history_reader import LatestValue
 
 Json = dict[str, Any]
+ELEMENT_OF = {"producing": "apt_s", "starved": "external_stop_s", "blocked": "external_stop_s"}  # others: <name>_s
 
 
 def plant_json(room: Room, language: str) -> Json:
@@ -26,15 +32,17 @@ def plant_json(room: Room, language: str) -> Json:
         "site": {"id": config.site.id, "name": config.site.name or config.site.id, "timezone": config.site.timezone},
         "speed": room.speed,
         "figures_s": config.windows.figures_s,
+        "shifts": [one.name for one in config.shift],
         "window_sizes_s": list(config.windows.sizes_s),
         "assets": [_asset_json(room, path) for path in room.plant.assets],
         "rules": [
             {
                 "id": rule.id, "name": room.rule_name(rule.id, language), "on": rule.on, "above": rule.above,
-                "below": rule.below, "outside": rule.outside, "anomaly": rule.anomaly, "stale_s": rule.stale_s,
-                "stuck_s": rule.stuck_s, "deadband": rule.deadband, "delay_s": rule.delay_s, "raises": rule.raises,
-                "priority": rule.priority, "consequence": said(rule.consequence, language),
-                "response": said(rule.response, language),
+                "below": rule.below, "outside": rule.outside, "guard_band": rule.guard_band,
+                "accepted": [finite(limit) for limit in value_bounds(rule)], "anomaly": rule.anomaly,
+                "stale_s": rule.stale_s, "stuck_s": rule.stuck_s, "deadband": rule.deadband,
+                "delay_s": rule.delay_s, "raises": rule.raises, "priority": rule.priority,
+                "consequence": said(rule.consequence, language), "response": said(rule.response, language),
             }
             for rule in config.rule
         ],
@@ -43,15 +51,15 @@ def plant_json(room: Room, language: str) -> Json:
 
 def _asset_json(room: Room, path: str) -> Json:
     template, cold = room.plant.template_of(path), room.plant.cold_chain_of(path)
-    oee = room.plant.oee_of(path)
     specs = [room.plant.series[path, one.tag] for one in template.series]
     return {
         "path": path,
         "name": room.asset_name(path),
-        "line": line_of(path),
+        "line": line_of(path, room.plant.line_cells),
         "view": template.view,
-        "oee": None if oee is None else {"state": oee.state, "total": oee.total, "good": oee.good},
+        "oee": _oee_tags(room, path),
         "cold_chain": None if cold is None else {"tag": cold.temperature, "low": cold.low, "high": cold.high},
+        "pictures": pictures_json(room, path),
         "series": [
             {
                 "tag": spec.tag, "kind": spec.kind, "unit": spec.unit, "low": finite(spec.low),
@@ -64,13 +72,12 @@ def _asset_json(room: Room, path: str) -> Json:
     }  # fmt: skip
 
 
-def line_of(path: str) -> str:
-    """The line of an asset: its path without the last part.
-
-    >>> line_of("filling/line1/filler1")
-    'filling/line1'
-    """
-    return path.rpartition("/")[0] or path
+def _oee_tags(room: Room, path: str) -> Json | None:
+    """The series behind the OEE of an asset; a declared line has none of its own."""
+    if path in room.plant.lines:
+        return {"state": LINE, "total": "", "good": ""}
+    oee = room.plant.oee_of(path)
+    return None if oee is None else {"state": oee.state, "total": oee.total, "good": oee.good}
 
 
 def finite(value: float) -> float | None:
@@ -108,6 +115,7 @@ def overview_json(room: Room, now: Now) -> Json:
     return {
         **freshness_json(room, now),
         "lines": lines_json(room, now),
+        **levels_json(room, now),
         "assets": [asset_now_json(room, now, path) for path in room.plant.assets],
         "alarms": alarm_counts(now.open_alarms, now.now_ns),
     }
@@ -137,25 +145,44 @@ def lines_json(room: Room, now: Now) -> list[Json]:
 
     The hour is what the page shows large: a window that has just begun holds a handful of items.
     """
-    by_line: dict[str, list[Figure]] = defaultdict(list)
-    for figure in now.oee:
-        oee = room.plant.oee_of(figure.asset) if figure.asset in room.plant.assets else None
-        if oee is not None and oee.bottleneck:
-            by_line[line_of(figure.asset)].append(figure)
-    lines = []
-    for path in dict.fromkeys(line_of(path) for path in room.plant.assets if room.plant.oee_of(path)):
-        figures = by_line[path]
+    cells, lines = room.plant.line_cells, []
+    for path, figures in _standing_for_lines(room, now).items():
         newest_ns = max((figure.start_ns for figure in figures), default=0)
         running = [figure for figure in figures if figure.start_ns == newest_ns]
         lines.append({
             "path": path,
-            "assets": [one for one in room.plant.assets if line_of(one) == path and room.plant.oee_of(one)],
+            "assets": [one for one in room.plant.assets if line_of(one, cells) == path and room.plant.oee_of(one)],
             "window": oee_json(running),
             "hour": oee_json(figure for figure in figures if figure.end_ns > now.now_ns - HOUR_NS),
             "day": oee_json(figures),
             "trend": [oee_point(start_ns, rows) for start_ns, rows in _by_start(figures)],
         })  # fmt: skip
     return lines
+
+
+def _standing_for_lines(room: Room, now: Now) -> dict[str, list[Figure]]:
+    """Figures by line, as `operators.topology.standing` says whose they are."""
+    plant = room.plant
+    by_line: dict[str, list[Figure]] = {}
+    of: dict[str, str] = {}
+    for line, assets in standing(plant.with_oee, plant.bottlenecks, plant.line_cells).items():
+        by_line[line] = []
+        of |= dict.fromkeys(assets, line)
+    for figure in now.oee:
+        if figure.asset in of:
+            by_line[of[figure.asset]].append(figure)
+    return by_line
+
+
+def levels_json(room: Room, now: Now) -> Json:
+    """The last day of each area and of the whole site: the additive parts of their lines rolled up, then divided."""
+    by_area: dict[str, list[Figure]] = {}
+    for line, figures in _standing_for_lines(room, now).items():
+        by_area.setdefault(area_of(line), []).extend(figures)
+    return {
+        "areas": [{"path": area, "day": oee_json(figures)} for area, figures in by_area.items()],
+        "site": {"day": oee_json(figure for figures in by_area.values() for figure in figures)},
+    }
 
 
 def oee_json(figures: Iterable[Figure]) -> Json | None:
@@ -212,8 +239,17 @@ def state_json(room: Room, now: Now, spec: SeriesSpec) -> Json | None:
     name = state_name(spec, code)
     return {
         "tag": spec.tag, "name": name, "since_ms": ms(since_ns), "for_s": seconds(max(0, now.now_ns - since_ns)),
-        "element": STATE_ELEMENT.get(name or "", "unknown_s"), "stale": is_stale(room, now, spec, latest),
+        "element": _element(room, spec, code, name or ""), "stale": is_stale(room, now, spec, latest),
     }  # fmt: skip
+
+
+def _element(room: Room, spec: SeriesSpec, code: float | None, name: str) -> str:
+    """The time element that a state counts for, by the mapping of the asset's OEE where the state is its."""
+    declared = room.plant.oee_of(spec.asset)
+    if declared is None or declared.state != spec.tag:
+        return STATE_ELEMENT.get(name, "unknown_s")
+    category = category_name(code, spec.states, declared.mapping, declared.states)
+    return ELEMENT_OF.get(category, f"{category}_s")
 
 
 def state_name(spec: SeriesSpec, code: float | None) -> str | None:

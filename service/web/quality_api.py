@@ -1,13 +1,14 @@
-"""Lots on hold and CAPA proposals, below /api/v1: what there is, and what a person of quality decides."""
+"""Incidents, lots on hold and CAPA proposals, below /api/v1: what there is, and what a person of quality decides."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from andon.records import require
+from andon.records.notice_rows import IncidentRecord
 from service.web.actions import Reason
 from service.web.api import Limit, room_of, session_of
 from service.web.errors import json_response
@@ -20,6 +21,25 @@ class Decision(Reason):
     """What becomes of a proposal."""
 
     accept: bool
+
+
+@router.get("/incidents")
+def incidents(
+    request: Request, open_only: Annotated[bool, Query(alias="open")] = False, limit: Limit = 500
+) -> Response:
+    """Incidents, the newest change first, each with its first alarm; `open`: only those that are not closed."""
+    require(session_of(request), "view")
+    rows = room_of(request).records.incidents(open_only=open_only, limit=limit)
+    return json_response({"incidents": [_incident_json(one) for one in rows]})
+
+
+def _incident_json(one: IncidentRecord) -> dict[str, object]:
+    return {
+        "key": one.key, "scope": one.scope, "first_alarm": one.first_alarm, "priority": one.priority,
+        "alarms": one.alarms, "episode": one.episode, "change_seq": one.change_seq,
+        **{f"{name}_ms": ms(getattr(one, f"{name}_ns")) for name in ("begun", "last", "opened", "waiting")},
+        "closed_ms": None if one.closed_ns is None else ms(one.closed_ns),
+    }  # fmt: skip
 
 
 @router.get("/holds")

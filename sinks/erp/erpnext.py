@@ -10,11 +10,12 @@ from urllib.parse import quote
 
 from andon.clock import Clock
 from andon.config.erp import Erp, Erpnext
+from andon.erp_state import ErpState
 from andon.errors import DeliveryError
 from andon.readings import NS_PER_S
 from sinks.erp.http import Answer, Caller, judged
 from sinks.erp.mapped import ID_SEPARATOR, PAGE, Draft, Mapped
-from sinks.erp.port import BrokenError, ErpState, ExternalRecord
+from sinks.erp.port import BrokenError, ExternalRecord
 from sinks.erp.system import Target
 
 

@@ -9,9 +9,10 @@ from types import TracebackType
 from typing import Self
 
 from andon.config.erp import Erp
+from andon.erp_state import ErpState
 from sinks.erp.http import Caller
 from sinks.erp.mapping import read_event, render
-from sinks.erp.port import ErpState, ExternalRecord, RefusedError
+from sinks.erp.port import ExternalRecord, RefusedError
 from sinks.erp.system import Target, places
 
 PAGE = 100  # records asked for at once, where many are listed

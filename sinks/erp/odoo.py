@@ -14,11 +14,12 @@ from typing import Any
 
 from andon.clock import Clock
 from andon.config.erp import Erp, Odoo
+from andon.erp_state import ErpState
 from andon.errors import DeliveryError
 from andon.readings import NS_PER_S
 from sinks.erp.http import Answer, Caller, judged
 from sinks.erp.mapped import ID_SEPARATOR, PAGE, Draft, Mapped
-from sinks.erp.port import BrokenError, ErpState, ExternalRecord, RefusedError
+from sinks.erp.port import BrokenError, ExternalRecord, RefusedError
 from sinks.erp.system import Target
 
 # Archived records are found too; times are written in UTC, whatever the user of the key prefers.

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from andon.erp_state import ErpState as ErpState  # noqa: PLC0414 - drivers have it from here
+from andon.erp_state import ErpState
 from andon.errors import DeliveryError
 
 MAX_ERROR = 300  # characters of a receiver's message that are kept

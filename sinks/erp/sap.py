@@ -16,11 +16,12 @@ from urllib.parse import quote, urlencode
 
 from andon.clock import Clock, SystemClock
 from andon.config.erp import Erp, Sap
+from andon.erp_state import ErpState
 from andon.readings import NS_PER_S
 from sinks.erp.http import Answer, Caller, judged
 from sinks.erp.mapped import ID_SEPARATOR, PAGE, Draft, Mapped
 from sinks.erp.mapping import CUT, cut
-from sinks.erp.port import BrokenError, ErpState, ExternalRecord, lacking
+from sinks.erp.port import BrokenError, ExternalRecord, lacking
 from sinks.erp.sap_login import SapLogin
 from sinks.erp.system import Target
 

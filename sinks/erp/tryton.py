@@ -14,8 +14,9 @@ from operator import itemgetter
 from typing import Any, Literal, cast
 
 from andon.clock import Clock
+from andon.erp_state import ErpState
 from sinks.erp.mapping import Terms, read_event
-from sinks.erp.port import FEATURES, BrokenError, ErpState, ExternalRecord, RefusedError, SendError
+from sinks.erp.port import FEATURES, BrokenError, ExternalRecord, RefusedError, SendError
 from sinks.erp.tryton_fields import ALERT, HOLD, INSPECTION, MODELS, TASK, TrytonFields, let_go
 from sinks.erp.tryton_rest import Domain, Row, TrytonRest, moment
 

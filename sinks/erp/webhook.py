@@ -17,10 +17,11 @@ from typing import Self
 from standardwebhooks import Webhook
 
 from andon.clock import Clock, SystemClock
+from andon.erp_state import ErpState
 from andon.errors import DeliveryError
 from andon.readings import NS_PER_S
 from sinks.erp.http import Caller, check_url, judged
-from sinks.erp.port import BrokenError, ErpState, ExternalRecord, RefusedError, lacking
+from sinks.erp.port import BrokenError, ExternalRecord, RefusedError, lacking
 
 __all__ = ["MAX_BODY", "WebhookConnector", "check_secret", "check_url", "new_secret"]
 

@@ -14,6 +14,8 @@ from llvmlite import ir  # type: ignore[import-untyped]  # it ships no types
 from numba import njit, types
 from numba.extending import intrinsic
 
+from andon.readings import U8
+
 _jit = njit(nogil=True, cache=True, error_model="numpy")
 # numba counts the references of each array at each call, which took most of the time of a field
 _inline = njit(nogil=True, cache=True, error_model="numpy", inline="always")
@@ -71,13 +73,13 @@ upper_half: Any = _upper_half  #: the high 64 bits of the product of two uint64
 
 
 @_inline
-def _product(a, b):  # type: ignore[no-untyped-def]  # numba infers the types of kernels
+def _product(a: np.uint64, b: np.uint64) -> tuple[np.uint64, np.uint64]:
     """(high, low) of the 128-bit product of two uint64."""
     return upper_half(a, b), a * b
 
 
 @_inline
-def _scaled(high, low, c):  # type: ignore[no-untyped-def]  # numba
+def _scaled(high: np.uint64, low: np.uint64, c: np.uint64) -> np.uint64:
     """The top 64 bits of (high, low) * c; the last bit is set where anything was cut off."""
     carry, _ = _product(low, c)
     top, rest = _product(high, c)
@@ -88,7 +90,7 @@ def _scaled(high, low, c):  # type: ignore[no-untyped-def]  # numba
 
 
 @_jit
-def shortest(bits):  # type: ignore[no-untyped-def]  # numba
+def shortest(bits: np.uint64) -> tuple[np.uint64, Any]:
     """(digits uint64, exponent of ten int64) of a positive finite float64 given as its bits: digits * 10**exponent."""
     fraction, exponent = bits & _FRACTION, np.int64((bits >> _U52) & _EXPONENT)
     if exponent:
@@ -138,14 +140,14 @@ copy_chunk: Any = _copy_chunk  #: CHUNK_BYTES to an address from another
 
 
 @_inline
-def copy(to, text, size):  # type: ignore[no-untyped-def]  # numba
+def copy(to: int, text: int, size: int) -> None:
     """Copy `size` bytes between addresses in chunks: up to CHUNK_BYTES - 1 more are read and written."""
     for k in range(0, size, CHUNK_BYTES):
         copy_chunk(to + k, text + k)
 
 
 @_inline
-def write_digits(out, at, number):  # type: ignore[no-untyped-def]  # numba
+def write_digits(out: U8, at: int, number: np.uint64) -> int:
     """Write a uint64 in decimal; returns the index behind it."""
     count = 16 if number >= _TENS[15] else 1
     while count < 20 and number >= _TENS[count]:
@@ -154,7 +156,7 @@ def write_digits(out, at, number):  # type: ignore[no-untyped-def]  # numba
 
 
 @_inline
-def write_padded(out, at, number, count):  # type: ignore[no-untyped-def]  # numba
+def write_padded(out: U8, at: int, number: np.uint64, count: int) -> int:
     """Write the last `count` digits of a uint64, zeros before it where it has less; returns the index behind it."""
     place = at + count
     while place >= at + 2:
@@ -171,7 +173,7 @@ def write_padded(out, at, number, count):  # type: ignore[no-untyped-def]  # num
 
 
 @_inline
-def write_decimal(out, at, number, places):  # type: ignore[no-untyped-def]  # numba
+def write_decimal(out: U8, at: int, number: np.uint64, places: int) -> int:
     """Write number / 10**places (uint64, 1 <= places <= 19) with its point; returns the index behind it."""
     whole = number // _TENS[places]
     at = write_digits(out, at, whole)
@@ -180,7 +182,7 @@ def write_decimal(out, at, number, places):  # type: ignore[no-untyped-def]  # n
 
 
 @_inline
-def write_int(out, at, number):  # type: ignore[no-untyped-def]  # numba
+def write_int(out: U8, at: int, number: int) -> int:
     """Write an int64 in decimal (at most `INT_BYTES`); returns the index behind it."""
     if number < 0:
         out[at] = 45
@@ -189,7 +191,7 @@ def write_int(out, at, number):  # type: ignore[no-untyped-def]  # numba
 
 
 @_inline
-def write_float(out, at, bits):  # type: ignore[no-untyped-def]  # numba
+def write_float(out: U8, at: int, bits: np.uint64) -> int:
     """Write a finite float64, given as its bits, at most `FLOAT_BYTES`; returns the index behind it.
 
     Whole numbers below 1e16 have no point (line protocol reads them as floats all the same); below 1e-5 and from 1e16
@@ -220,7 +222,7 @@ def write_float(out, at, bits):  # type: ignore[no-untyped-def]  # numba
         return write_decimal(out, at, digits, -power)
     end = write_digits(out, at, digits)
     count = end - at
-    point = count + power  # digits before the point
+    point: int = count + power  # digits before the point
     if 0 < point <= 16:
         for _ in range(power):
             out[end] = 48

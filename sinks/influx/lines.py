@@ -9,12 +9,13 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from andon.figures import KINDS
 from andon.outputs import Figure
 from andon.plant import SeriesSpec
 from andon.readings import NS_PER_S
 from andon.records import AlarmRecord, TransitionRecord
 from andon.records.parking import PARKED_RULE
-from sinks.influx.schema import LEDGER_FIELDS, NOTHING, TAGS
+from sinks.influx.schema import ABOUT, LEDGER_FIELDS, NOTHING, VOID, tags_of
 
 Value = float | str | None
 MOST_TRANSITIONS = 200
@@ -53,7 +54,7 @@ def text_value(text: str) -> str:
 
 def head(measurement: str, tags: Mapping[str, str]) -> bytes:
     """Measurement and tags, all of the schema, in the order of their keys. KeyError when one is missing."""
-    parts = [f"{key}={escaped(tags[key])}" for key in TAGS[measurement]]
+    parts = [f"{key}={escaped(tags[key])}" for key in tags_of(measurement)]
     return ",".join([measurement, *parts]).encode(errors="replace")
 
 
@@ -80,14 +81,25 @@ def place(site: str, asset: str, series: str | None = None) -> dict[str, str]:
 
 
 def figure_line(site: str, figure: Figure, ratios: Mapping[str, float | None]) -> bytes:
-    """A figure: its parts, `ratios` of an OEE, and how far it is. A part that is not known is left out."""
+    """A figure: its parts, `ratios` of an OEE, how far it is, and its texts. A part that is not known is left out.
+
+    A field that a later version leaves out stays in InfluxDB. So from the second revision on every text is written, an
+    empty one too, and `void` says whether there still is such a figure: its parts are then those of the one before.
+    """
     tags = place(site, figure.asset, figure.tag)
     told = {
         "final": float(figure.final),
         "revision": float(figure.revision),
         "seconds": (figure.end_ns - figure.start_ns) / NS_PER_S,
     }
-    return line(head(figure.kind, tags), [*figure.parts.items(), *ratios.items(), *told.items()], figure.start_ns)
+    gone = VOID in figure.about
+    if gone or figure.revision > 1:
+        told[VOID] = float(gone)
+    names = KINDS[figure.kind].about if figure.revision > 1 and not gone and figure.kind in KINDS else ()
+    texts = {ABOUT + name: "" for name in names}
+    texts |= {ABOUT + name: text for name, text in figure.about.items() if name != VOID}
+    fields = [*figure.parts.items(), *ratios.items(), *told.items(), *texts.items()]
+    return line(head(figure.kind, tags), fields, figure.start_ns)
 
 
 def span_line(

@@ -16,13 +16,14 @@ from typing import Final
 import structlog
 from prometheus_client import Counter
 
+from andon.figures import KINDS
 from andon.outputs import Figure
 from andon.readings import NS_PER_S
 from sinks.history_reader import HistoryReader, WindowColumns
 from sinks.influx.client import InfluxError
 from sinks.influx.flux import Ask, Row, between, condition, number, text, time_ns, where
 from sinks.influx.lines import tag_value
-from sinks.influx.schema import TAGS
+from sinks.influx.schema import ABOUT, VOID, tags_of
 from sinks.influx.window_lines import SIZE, size_name
 
 LIMIT_S: Final = 2.0  # for one answer
@@ -93,8 +94,11 @@ class InfluxHistory(HistoryReader):
         return sorted(round(float(size.removesuffix("s")) * NS_PER_S) for size in sizes)
 
     def figures(
-        self, kind: str, start_ns: int, end_ns: int, asset: str | None = None, limit: int = 5000
-    ) -> list[Figure]:
+        self, kind: str, start_ns: int, end_ns: int, asset: str | None = None, limit: int = 5000, *,
+        as_of_ns: int | None = None, gone: bool = False,
+    ) -> list[Figure]:  # fmt: skip
+        if as_of_ns is not None or gone:
+            return super().figures(kind, start_ns, end_ns, asset, limit, as_of_ns=as_of_ns, gone=gone)
         wanted = {"_measurement": kind, "site": tag_value(self._site)}
         if asset is not None:
             wanted["asset"] = tag_value(asset)
@@ -102,7 +106,7 @@ class InfluxHistory(HistoryReader):
         found = self._rows(flux, start_ns) if start_ns < end_ns else None
         if found is None:
             return super().figures(kind, start_ns, end_ns, asset, limit)
-        figures = [one for row in found if (one := self._figure(kind, row)).end_ns > start_ns]
+        figures = [one for row in found if not _gone(row) and (one := self._figure(kind, row)).end_ns > start_ns]
         figures.sort(key=lambda one: (one.start_ns, one.asset, one.tag))
         return figures[-limit:]
 
@@ -113,7 +117,7 @@ class InfluxHistory(HistoryReader):
         if kept is not None and 0 <= now_s - kept[0] < NEWEST_S and self.source == "influx":
             return [one for one in kept[1] if one.end_ns > since_ns]
         wanted = where({"_measurement": kind, "site": tag_value(self._site)})
-        groups = ", ".join(text(tag) for tag in TAGS[kind])
+        groups = ", ".join(text(tag) for tag in tags_of(kind))
         from_ns = max(self._kept_from(), span * SPAN_NS - self._longest_ns)
         flux = (
             f"{self._from} {between(from_ns, 2**63 - 3)} {wanted} {_PIVOT} "
@@ -123,7 +127,9 @@ class InfluxHistory(HistoryReader):
         if found is None:
             figures = super().newest_figures(kind, span * SPAN_NS)
         else:
-            figures = sorted((self._figure(kind, row) for row in found), key=lambda one: (one.asset, one.tag))
+            figures = sorted(
+                (self._figure(kind, row) for row in found if not _gone(row)), key=lambda one: (one.asset, one.tag)
+            )
         with self._lock:
             self._newest[kind, span] = (now_s, figures)
             while len(self._newest) > 8:
@@ -178,9 +184,19 @@ class InfluxHistory(HistoryReader):
 
     def _figure(self, kind: str, row: Row) -> Figure:
         start_ns = time_ns(row["_time"])
-        parts = {name: number(row.get(name)) for name in self._part_names[kind]}
+        parts = {name: number(row.get(name)) for name in self._part_names.get(kind) or _part_names(kind)}
         length_ns = round(float(row["seconds"]) * NS_PER_S)
         return Figure(
-            row["asset"], row.get("series", ""), "oee" if kind == "oee" else "cold_chain", start_ns,
-            start_ns + length_ns, round(float(row["revision"])), row["final"] == "1", parts,
+            row["asset"], row.get("series", ""), kind, start_ns, start_ns + length_ns, round(float(row["revision"])),
+            row["final"] == "1", parts,
+            {name.removeprefix(ABOUT): told for name, told in row.items() if name.startswith(ABOUT) and told},
         )  # fmt: skip
+
+
+def _gone(row: Row) -> bool:
+    """Whether late rows took the figure away."""
+    return bool(number(row.get(VOID)))
+
+
+def _part_names(kind: str) -> list[str]:
+    return [part.name for part in KINDS[kind].parts if not part.at_read]

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from andon.figures import KINDS
+
 TAGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
     "window": ("area", "asset", "series", "site", "size", "unit"),
     "oee": ("area", "asset", "site"),
@@ -19,6 +21,8 @@ TAGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
     "alarm": ("area", "asset", "priority", "rule", "series", "site"),
     "pipeline": ("part", "site"),
 })  # fmt: skip
+
+FIGURE_TAGS: Final = ("area", "asset", "series", "site")  # of kinds of figures that are not in TAGS
 
 STRINGS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
     "state": ("name",),
@@ -42,5 +46,17 @@ PIPELINE_FIELDS: Final = (
     "lag_s", "offset", "backlog_bytes", "backlog_rows", "dead_letters", "restarts", "oldest_s",
 )  # fmt: skip
 
+ABOUT: Final = "about_"  # begins the names of a figure's string fields: product, order, lot, codes; no tag has them
+VOID: Final = "void"  # 1 where late rows took a figure away, 0 where a later revision brought it back
+
 NOTHING: Final = "-"  # a tag value cannot be empty
 EXPRESSIBLE_NS: Final = (-(2**63) + 2, 2**63 - 3)  # times that InfluxDB takes
+
+
+def tags_of(measurement: str) -> tuple[str, ...]:
+    """The tags of a measurement, in the order of their keys. KeyError where there is none of that name.
+
+    >>> tags_of("oee"), tags_of("ledger")
+    (('area', 'asset', 'site'), ('area', 'asset', 'series', 'site'))
+    """
+    return FIGURE_TAGS if measurement in KINDS and measurement not in TAGS else TAGS[measurement]

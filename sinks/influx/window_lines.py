@@ -25,7 +25,7 @@ _LINE_BYTES = sum(len(name) + 1 + FLOAT_BYTES for name in _NAMES) + INT_BYTES + 
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _encode(out, prefixes, ends, which, values, time_ns, names, name_sizes):  # type: ignore[no-untyped-def]  # numba
+def _encode(out: U8, prefixes: U8, ends: I64, which: I64, values: F64, time_ns: I64, names: U8, name_sizes: I64) -> int:
     """Write one line a row into `out`; returns how many bytes.
 
     out      : uint8[], long enough for every prefix, field and time, and CHUNK_BYTES more

@@ -17,6 +17,7 @@ from sources.decode.arrow_rows import NEW_NAMES, OUTSIDE, OWN_UNIT, Chunks, Stam
 from sources.decode.arrow_schema import ArrowLayout
 from sources.decode.columns import WireRows
 from sources.decode.layout import NULL, OK, STRING, TRUE
+from sources.decode.units import ROWS, to_series
 
 _NO_CODE = -1  # of a null
 _GOOD_Q = 192
@@ -103,8 +104,26 @@ class Run:
         if layout.kind == STRING:
             rows.value[:] = self._states(value.astype(np.int64), rows.place)
             rows.kind[np.isnan(rows.value)] = NULL
+        self._convert(rows)
         rows.status[:] = self._status(rows.place, rows.verdict)
         return rows
+
+    def _convert(self, rows: WireRows) -> None:
+        """Rows in another unit than their series', where it converts."""
+        other = np.flatnonzero(rows.verdict == Reason.unit_mismatch)
+        if not len(other):
+            return
+        code = _joined([chunk.unit for chunk in self.chunks if chunk.unit is not None], np.int64)
+        codes = code[other] if len(code) else np.full(len(other), -1)
+        pairs, which = np.unique(np.stack([rows.place[other].astype(np.int64), codes]), axis=1, return_inverse=True)
+        for number, (place, unit) in enumerate(pairs.T.tolist()):
+            given = self.layers.units[unit] if unit >= 0 else self.layers.layout.unit
+            change = None if given is None else to_series(given, self._dictionary.declared[place])
+            if change is not None:
+                mine = other[which.reshape(-1) == number]
+                rows.verdict[mine] = OK
+                rows.value[mine] = change(rows.value[mine])
+                ROWS.labels("arrow").inc(len(mine))
 
     def _states(self, code: I64, place: I32) -> NDArray[np.float64]:
         """Numbers of states by name: NaN for null, -1 for a name that the series does not have."""

@@ -173,6 +173,7 @@ class JsonDecoder:
             Block(
                 int(one["time_ns"]), int(ids[one["place"]]), wave.rate_hz, self.dictionary.declared[one["place"]].unit,
                 wave.samples, int(one["status"]), int(one["offset"]), int(one["received_ns"]), int(one["at_row"]),
+                wave.rpm,
             )
             for one, wave in zip(records[records["verdict"] == BLOCK], waves, strict=True)
         ]  # fmt: skip

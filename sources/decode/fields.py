@@ -29,6 +29,7 @@ from sources.decode.layout import (
     TICK,
     TIME,
     TRUE,
+    UNIT_MISMATCH,
     UNKNOWN_EVENT,
     UNKNOWN_SERIES,
     VALUE,
@@ -157,6 +158,8 @@ def read_row(i: int, lines: bool, depth: int, latest_ns: int, table: Addresses, 
     verdict, time_ns = judge_stamp(ts_kind, ts_whole, ts_real, ts_0, ts_1, latest_ns)
     if verdict == OK:
         verdict = judge_unit((kinds >> (4 * _UNIT)) & 15, unit_0, unit_1, table, place)
+        if verdict == UNIT_MISMATCH:
+            verdict = SLOW  # Python knows whether it converts
     status = 0
     if verdict == OK:
         verdict, status = judge_quality((kinds >> (4 * _Q)) & 15, q)

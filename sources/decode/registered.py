@@ -10,17 +10,20 @@ import numpy as np
 from andon.plant import PlantModel
 from andon.readings import I32, I64, NS_PER_S, Block, DeadLetters, Decoded, Messages, Readings, Reason, Status
 from andon.series import SeriesDictionary
+from andon.units import Conversion
 from sources.decode.avro_kernel import STACK as AVRO_STACK
 from sources.decode.binary import RowMemory
 from sources.decode.block import Wave, give_ids, read_wave
 from sources.decode.decoder import ROWS
-from sources.decode.layout import BLOCK, OK, SLOW
+from sources.decode.layout import BLOCK, OK, SLOW, UNIT_MISMATCH
 from sources.decode.memory import address
 from sources.decode.programs import Programs
 from sources.decode.protobuf_kernel import STACK as PROTOBUF_STACK
 from sources.decode.registered_kernel import Work, read_headers, read_registered
-from sources.decode.slow import read_value
+from sources.decode.slow import read_quality, read_value
 from sources.decode.table import SeriesTable
+from sources.decode.units import ROWS as CONVERTED
+from sources.decode.units import to_series
 from sources.registry_files import SchemaFiles
 
 MISSING = int(Reason.unknown_schema)
@@ -80,7 +83,7 @@ class RegisteredDecoder:
         verdict, place, message = rows.verdict[:n], rows.place[:n], rows.message[:n]
         waves: dict[int, Wave] = {}
         if not (all_good := bool((verdict == OK).all())):
-            waves = self._read_slow(np.flatnonzero(verdict == SLOW), chosen, messages)
+            waves = self._read_slow(np.flatnonzero((verdict == SLOW) | (verdict == UNIT_MISMATCH)), chosen, messages)
         if waves:
             give_ids(self.dictionary, place, list(waves))
         ids = self.dictionary.ids_at(place)
@@ -107,13 +110,23 @@ class RegisteredDecoder:
             raw = messages.raw(start + int(rows.start[row]), start + int(rows.end[row]))
             found = self._programs.readers[int(chosen[m])].read(int(rows.kind[row]), raw)
             spec = self.dictionary.declared[int(rows.place[row])]
+            change: Conversion | None = None
+            if rows.verdict[row] == UNIT_MISMATCH:
+                change = to_series(str(found.get("unit")), spec)
+                if change is None:
+                    continue
+                reason, rows.status[row] = read_quality(found.get("q"))
+                rows.verdict[row] = reason or OK
+                if reason is not None:
+                    continue
+                CONVERTED.labels("registered").inc()
             if spec.kind == "waveform":
-                wave = read_wave(found.get("samples"), found.get("rate_hz"))
+                wave = read_wave(found.get("samples"), found.get("rate_hz"), change)
                 rows.verdict[row] = Reason.wrong_type if wave is None else BLOCK
                 if wave is not None:
                     waves[row] = wave
                 continue
-            reason, value = read_value(found.get("value"), spec.kind, spec.states)
+            reason, value = read_value(found.get("value"), spec.kind, spec.states, change)
             rows.verdict[row], rows.value[row] = reason or OK, value
             if not spec.low <= value <= spec.high:
                 rows.status[row] = Status.BAD

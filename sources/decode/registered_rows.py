@@ -16,7 +16,7 @@ class RowReader(Protocol):
     """Reads what the kernel left of a row."""
 
     def read(self, kind: int, raw: bytes) -> Mapping[str, object]:
-        """value, samples and rate_hz, those that are there, as JSON would have them; raw is checked already."""
+        """value, samples, rate_hz, q, unit: those that are there, as JSON would have them; raw is checked already."""
         ...
 
 
@@ -29,7 +29,8 @@ class AvroRows:
 
     def read(self, kind: int, raw: bytes) -> Mapping[str, object]:
         record: Any = schemaless_reader(io.BytesIO(raw), self._schemas[kind], None)
-        return {name: _plain(found[0]) for name, path in self._paths.items() if (found := _at(record, path))}
+        read = {name: found[0] for name, path in self._paths.items() if (found := _at(record, path))}
+        return {name: one if name == "q" else _plain(one) for name, one in read.items()}
 
 
 class ProtobufRows:
@@ -45,10 +46,29 @@ class ProtobufRows:
             inner = message
             for step in path[:-1]:
                 inner = getattr(inner, step, None)
-            value = getattr(inner, path[-1], None)
+            value = _said(inner, path[-1])
+            if name == "q" and value == 0 and not _tells_absence(inner, path[-1]):
+                continue  # it was not sent: a 0 of such a field never is
             if value is not None:
-                found[name] = value if isinstance(value, (bytes, float, int)) else _single(value)
+                found[name] = value if isinstance(value, (bytes, float, int, str)) else _single(value)
         return found
+
+
+def _said(message: Any, name: str) -> Any:
+    """A field, or what a oneof holds; None where nothing was sent: Protobuf would give a 0."""
+    if message is None:
+        return None
+    if name in message.DESCRIPTOR.oneofs_by_name:
+        name = message.WhichOneof(name) or ""
+    field = message.DESCRIPTOR.fields_by_name.get(name)
+    if field is None or (field.has_presence and not message.HasField(name)):
+        return None
+    return getattr(message, name)
+
+
+def _tells_absence(message: Any, name: str) -> bool:
+    field = message.DESCRIPTOR.fields_by_name.get(name)
+    return field is None or bool(field.has_presence)
 
 
 def _single(value: Any) -> object:
@@ -57,7 +77,7 @@ def _single(value: Any) -> object:
 
 
 def _paths(fields: Mapping[str, str]) -> dict[str, list[str]]:
-    return {name: fields[name].split(".") for name in ("value", "samples", "rate_hz")}
+    return {name: fields[name].split(".") for name in ("value", "samples", "rate_hz", "q", "unit")}
 
 
 def _at(record: Any, path: Sequence[str]) -> tuple[object, ...]:

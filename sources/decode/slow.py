@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 from andon.readings import NS_PER_MS, Reason, Status
 from andon.series import SeriesDictionary
+from andon.units import Conversion
 from sources.decode import stamps
 from sources.decode.block import Wave, read_wave
 from sources.decode.layout import BLOCK, EVENT, OK, TICK
+from sources.decode.units import ROWS, to_series
 
 
 class SlowRow(NamedTuple):
@@ -60,16 +62,22 @@ def read_row(
         return SlowRow(Reason.missing_field)
     reason, time_ns = _stamp(row["ts"], latest_ns)
     unit = row.get("unit")
+    change: Conversion | None = None
     if reason is None and unit is not None:
-        reason = Reason.wrong_type if not isinstance(unit, str) else Reason.unit_mismatch if unit != spec.unit else None
+        if not isinstance(unit, str):
+            reason = Reason.wrong_type
+        elif unit != spec.unit:
+            change = to_series(unit, spec)
+            reason = Reason.unit_mismatch if change is None else None
+            ROWS.labels("json").inc(change is not None)
     status, value = Status.GOOD, math.nan
     if reason is None:
-        reason, status = _quality(row.get("q"))
+        reason, status = read_quality(row.get("q"))
     if reason is None and is_wave:
-        wave = read_wave(row["samples"], row["rate_hz"])
+        wave = read_wave(row["samples"], row["rate_hz"], change, row.get("rpm"))
         return SlowRow(Reason.wrong_type if wave is None else None, place, time_ns, math.nan, status, wave=wave)
     if reason is None:
-        reason, value = read_value(row["value"], spec.kind, spec.states)
+        reason, value = read_value(row["value"], spec.kind, spec.states, change)
         if math.isnan(value) or not spec.low <= value <= spec.high:
             status = Status.BAD
     return SlowRow(reason, place, time_ns, value, status)
@@ -128,7 +136,8 @@ def _stamp(ts: object, latest_ns: int) -> tuple[Reason | None, int]:
     return (None if time_ns <= latest_ns else Reason.stamp_in_future), time_ns
 
 
-def _quality(q: object) -> tuple[Reason | None, Status]:
+def read_quality(q: object) -> tuple[Reason | None, Status]:
+    """(why it is no quality, what it means) of q: an OPC DA byte up to 255, above that OPC UA; None is good."""
     if q is None:
         return None, Status.GOOD
     if isinstance(q, bool) or not isinstance(q, (int, float)) or not 0 <= q <= 0xFFFF_FFFF or q != int(q):
@@ -139,8 +148,10 @@ def _quality(q: object) -> tuple[Reason | None, Status]:
     return None, Status(min(code >> 30, 2))
 
 
-def read_value(value: object, kind: str, states: tuple[str, ...]) -> tuple[Reason | None, float]:
-    """(why it is no value, the value) of a series of this kind; null is NaN."""
+def read_value(
+    value: object, kind: str, states: tuple[str, ...], change: Conversion | None = None
+) -> tuple[Reason | None, float]:
+    """(why it is no value, the value) of a series of this kind; null is NaN. change: into the unit of the series."""
     if value is None:
         return None, math.nan
     if isinstance(value, str) and kind == "state":
@@ -150,6 +161,10 @@ def read_value(value: object, kind: str, states: tuple[str, ...]) -> tuple[Reaso
     if not isinstance(value, (int, float)) or not math.isfinite(value):
         return Reason.wrong_type, 0.0
     number = float(value)
+    if change is not None:
+        number = change(number)
+        if not math.isfinite(number):
+            return Reason.wrong_type, 0.0
     if kind == "boolean":
         return (None if number in {0.0, 1.0} else Reason.wrong_type), number
     if kind == "state":

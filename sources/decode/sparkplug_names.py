@@ -9,9 +9,11 @@ from typing import NamedTuple
 from andon.plant import PlantModel
 from andon.readings import Reason
 from andon.series import SeriesDictionary
+from andon.units import Conversion
 from sources.decode.layout import OK
 from sources.decode.sparkplug_births import Defined, Stream
 from sources.decode.sparkplug_settle import IGNORED
+from sources.decode.units import to_series
 
 _OTHER = re.compile(r"[^a-z0-9._/-]")
 _SLASHES = re.compile(r"//+")
@@ -24,6 +26,7 @@ class Meant(NamedTuple):
     tag: str
     place: int
     verdict: int
+    change: Conversion | None = None  # into the unit of the series
 
 
 class MetricNames:
@@ -43,7 +46,7 @@ class MetricNames:
     ... )
     >>> names = MetricNames(SeriesDictionary(plant, 0), plant, 0)
     >>> names.meant(Stream("Hall", "Line1", "Filler2"), Defined("Belt/Speed", 7, 10, "m/s"))
-    Meant(asset='hall/line1/filler2/belt', tag='speed', place=0, verdict=0)
+    Meant(asset='hall/line1/filler2/belt', tag='speed', place=0, verdict=0, change=None)
     """
 
     def __init__(self, dictionary: SeriesDictionary, plant: PlantModel, shard: int) -> None:
@@ -59,8 +62,11 @@ class MetricNames:
         place = self._dictionary.place_of(asset, tag)
         if place < 0:
             return Meant(asset, tag, -1, Reason.wrong_partition if asset in self._foreign else Reason.unknown_series)
-        other_unit = metric.unit is not None and metric.unit != self._dictionary.declared[place].unit
-        return Meant(asset, tag, place, Reason.unit_mismatch if other_unit else OK)
+        spec = self._dictionary.declared[place]
+        if metric.unit is None or metric.unit == spec.unit:
+            return Meant(asset, tag, place, OK)
+        change = to_series(metric.unit, spec)
+        return Meant(asset, tag, place, Reason.unit_mismatch if change is None else OK, change)
 
     def path_of(self, stream: Stream, name: str) -> tuple[str, str]:
         """Asset and tag of a metric, whether they are declared or not.

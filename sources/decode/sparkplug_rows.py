@@ -13,13 +13,14 @@ from andon.readings import I32, I64, NS_PER_MS, Decoded, Messages, Reason, Statu
 from andon.series import SeriesDictionary
 from sources.decode import stamps
 from sources.decode.columns import RowJudge, WireRows
-from sources.decode.layout import NULL, OK, STRING
+from sources.decode.layout import NULL, OK, REAL, STRING, WHOLE
 from sources.decode.memory import address
 from sources.decode.sparkplug_names import Meant
 from sources.decode.sparkplug_proto import Metric
 from sources.decode.sparkplug_settle import settle
 from sources.decode.sparkplug_tables import BirthTables
 from sources.decode.sparkplug_wire import METRIC, PAYLOAD, parse
+from sources.decode.units import ROWS
 
 _NONE = -1
 
@@ -101,6 +102,7 @@ class Pending:
         )  # fmt: skip
         rows, entry, record = rows.taken(slice(kept)), entry[:kept], record[:kept]
         self._name_states(rows, record)
+        self._convert(rows, entry)
         for m in at[payloads["ok"] == 0].tolist():
             self.refuse(Reason.garbled, m)
         time_ms = payloads["time"]
@@ -114,6 +116,14 @@ class Pending:
         for i in strings[rows.place[strings] >= 0].tolist() if len(strings) else ():
             states, text = self._dictionary.declared[rows.place[i]].states, self._metric(record[i]).string_value
             rows.value[i] = states.index(text) if text in states else _NONE
+
+    def _convert(self, rows: WireRows, entry: I32) -> None:
+        """Values of metrics whose birth named another unit than their series has."""
+        for one, change in self._births.changes().items():
+            mine = np.flatnonzero((entry == one) & ((rows.kind == WHOLE) | (rows.kind == REAL)))
+            if len(mine):
+                rows.value[mine] = change(rows.value[mine])
+                ROWS.labels("sparkplug").inc(len(mine))
 
     def _metric(self, record: int) -> Any:
         """The metric of a record as an object; what is not UTF-8 in it is replaced."""

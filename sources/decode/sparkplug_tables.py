@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from andon.readings import I32, I64, U8, Reason
+from andon.units import Conversion
 from sources.decode.layout import OK
 from sources.decode.memory import address
 from sources.decode.sparkplug_births import Stream, definitions
@@ -38,6 +39,7 @@ class BirthTables:
         self._births: list[_Birth] = []
         self._tables: Tables | None = None
         self._first: list[int] = []  # entry of each birth
+        self._changes: dict[int, Conversion] = {}
 
     def number_of(self, stream: Stream) -> int | None:
         """The number of a stream that was born at any time."""
@@ -67,6 +69,10 @@ class BirthTables:
         """What an entry of the tables, which is of this birth, stands for."""
         return self._births[number].meant[entry - self._first[number]]
 
+    def changes(self) -> Mapping[int, Conversion]:
+        """By entry of the tables that were asked for: into the unit of its series, where it came in another."""
+        return self._changes
+
     def _read(self, stream: Stream, packed: bytes) -> _Birth:
         metrics = definitions(packed)
         meant, taken = [], set()
@@ -83,6 +89,8 @@ class BirthTables:
         """All births, for the kernel; the same object until one changes."""
         if self._tables is None:
             self._tables = _tables(self._births)
+            meant = [one for birth in self._births for one in birth.meant]
+            self._changes = {entry: one.change for entry, one in enumerate(meant) if one.change is not None}
             self._first = np.cumsum([0, *(len(birth.meant) for birth in self._births)]).tolist()
         return self._tables
 

@@ -15,7 +15,7 @@ from andon.readings import U8
 
 SMALLEST = 1 << 20
 LARGEST = 1 << 23  # longer ones, for single long messages, are given back to the system
-KEPT = 4
+KEPT = 1 << 25  # bytes; each partition of a worker has one on the way
 
 
 class Blocks:
@@ -48,7 +48,7 @@ class Blocks:
 
     def _back(self, block: bytearray) -> None:
         del self._given[id(block)]
-        if len(block) <= LARGEST and len(self.free) < KEPT:
+        if len(block) <= LARGEST and sum(map(len, tuple(self.free))) + len(block) <= KEPT:
             self.free.append(block)
 
 

@@ -13,9 +13,11 @@ from typing import Any
 
 from andon.clock import SystemClock
 from andon.datafolder import DataFolder
+from andon.figures import KINDS
 from andon.plant import PlantModel
 from andon.records import Records
 from service.servers import Influxd
+from sinks.influx.schema import tags_of
 from tests.chaos.compare import Verdict
 
 WINDOW = ("count", "min", "max", "mean", "std", "first", "last", "revision")
@@ -69,17 +71,15 @@ def _found(influxd: Influxd, bucket: str) -> dict[str, dict[Hashable, dict[str, 
     return {
         "windows": {(one["asset"], one["series"], one["size"], one["time"]): one
                     for one in points(influxd, bucket, "window")},
-        "oee": {(one["asset"], one["time"]): one for one in points(influxd, bucket, "oee")},
-        "cold chain": {(one["asset"], one["time"]): one for one in points(influxd, bucket, "cold_chain")},
+        "figures": {(kind, one["asset"], one.get("series") or "-", one["time"]): one
+                    for kind in KINDS for one in points(influxd, bucket, kind)},
         "states": {(one["asset"], one["series"], one["time"]): one for one in points(influxd, bucket, "state")},
         "ledger": {(one["asset"], one["series"], one["time"]): one for one in points(influxd, bucket, "ledger")},
     }  # fmt: skip
 
 
 def _wanted(reference: DataFolder, plant: PlantModel) -> dict[str, dict[Hashable, dict[str, Any]]]:
-    rows: dict[str, dict[Hashable, dict[str, Any]]] = {
-        name: {} for name in ("windows", "oee", "cold chain", "states", "ledger")
-    }
+    rows: dict[str, dict[Hashable, dict[str, Any]]] = {name: {} for name in ("windows", "figures", "states", "ledger")}
     for shard in range(plant.config.transport.shards):
         with closing(sqlite3.connect(reference.history_db(shard))) as db:
             columns = "count, minimum, maximum, mean, std, first, last, revision, score"
@@ -88,11 +88,12 @@ def _wanted(reference: DataFolder, plant: PlantModel) -> dict[str, dict[Hashable
                 unit = plant.series[asset, tag].unit
                 row = dict(zip((*WINDOW, "score"), values, strict=True)) | {"unit": unit or "-"}
                 rows["windows"][asset, tag, f"{size_ns // 10**9}s", start_ns] = row
-            for kind, asset, start_ns, revision, final, parts in db.execute(
-                "select kind, asset, start_ns, revision, final, parts from figure"
+            for kind, asset, tag, start_ns, revision, final, parts in db.execute(
+                "select kind, asset, tag, start_ns, revision, final, parts from figure"
             ):
-                name = {"oee": "oee", "cold_chain": "cold chain"}[kind]
-                rows[name][asset, start_ns] = {**json.loads(parts), "revision": revision, "final": final}
+                told = {**json.loads(parts), "revision": revision, "final": final}
+                series = tag if "series" in tags_of(kind) else "-"
+                rows["figures"][kind, asset, series, start_ns] = told
             for asset, tag, time_ns, value in db.execute(
                 f"select asset, tag, time_ns, value {OF.format('state_change')}"
             ):

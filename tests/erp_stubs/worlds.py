@@ -6,9 +6,10 @@ A connector joins the suite with a world of its own in `WORLDS`; one that needs 
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -71,10 +72,15 @@ def webhook(folder: Path) -> Iterator[World]:
             events = [(json.loads(row["body"]), row) for row in store.records() if row["key"] == key]
             return [row | event["data"] | event for event, row in events]
 
+        def remove(key: str) -> None:
+            with closing(sqlite3.connect(folder / "erp.db")) as db, db:
+                db.execute("DELETE FROM record WHERE external_key = ?", (key,))
+
         yield World(
             lambda: WebhookConnector(url, SECRET, timeout_s=5.0),
             lambda: WebhookConnector(url, new_secret(), timeout_s=5.0),
             stored, lambda *names: script.next.extend(names), lambda key: store.settle(key, "Closed", closed=True),
+            remove,
         )  # fmt: skip
 
 

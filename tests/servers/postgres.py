@@ -95,8 +95,12 @@ class Postgres(Server):
         return self._run("psql", *self._to, "-d", database, "-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", statement)
 
     def kill(self) -> None:
-        """SIGKILL to the server and to each of its processes: they would hold the memory that a new server needs."""
+        """SIGKILL to the server and to each of its processes: they would hold the memory that a new server needs.
+
+        It is stopped first: a server that sees a child die ends the others with words of its own and starts new ones.
+        """
         if self.pid is not None:
+            os.kill(self.pid, signal.SIGSTOP)
             for child in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split():
                 with suppress(ProcessLookupError):
                     os.kill(int(child), signal.SIGKILL)

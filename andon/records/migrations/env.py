@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from alembic import context
 
-from andon.records.schema import metadata
+from andon.records.schema_acts import TABLES
 
 if __name__ == "env_py":  # the name that Alembic loads it by; importing it for inspection runs nothing
     context.configure(
         connection=context.config.attributes["connection"],
-        target_metadata=metadata,
+        target_metadata=TABLES,
         transactional_ddl=True,
         render_as_batch=True,
     )

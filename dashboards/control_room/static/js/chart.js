@@ -47,11 +47,13 @@ function columns({ trend, column }) {
   return withGaps([x, trend.minimum, trend.maximum, trend.mean], trend);
 }
 
-/** A null between windows that are further apart than three sizes, so that no line crosses the time nothing is known of. */
+/** A null between windows that are further apart than three sizes, or than three of the series' usual steps where it is sparse, so that no line crosses the time nothing is known of. */
 function withGaps(data, trend) {
   const out = data.map(() => []);
+  const apart = data[0].slice(1).map((at, i) => at - data[0][i]).sort((a, b) => a - b);
+  const most = Math.max(trend.size_s, apart[Math.floor(apart.length / 2)] ?? 0) * 3.01;
   data[0].forEach((at, i) => {
-    if (i && at - data[0][i - 1] > trend.size_s * 3.01) {
+    if (i && at - data[0][i - 1] > most) {
       out[0].push(data[0][i - 1] + trend.size_s);
       for (let k = 1; k < data.length; k += 1) out[k].push(null);
     }
@@ -106,7 +108,7 @@ function build(el) {
         const m = moment(at * 1000, false);
         return i === 0 || m.time === "00:00" ? `${m.time}\n${m.date.slice(5)}` : m.time;
       }), space: 60, size: 44 },
-      { ...axis, size: 52, values: (_u, splits) => splits.map((v) => number(v, decimals(splits))) },
+      { ...axis, size: (_u, values) => Math.max(52, 14 + 7 * Math.max(0, ...(values ?? []).map((text) => String(text ?? "").length))), values: (_u, splits) => splits.map((v) => number(v, decimals(splits))) },
     ],
     hooks: { drawClear: [(u) => drawSpans(u, el.andon.data)], draw: [(u) => drawLimits(u, el.andon.data)], setCursor: [(u) => readout(u, el)] },
   };

@@ -4,7 +4,7 @@ let texts = {};
 let language = "en";
 let zone = "UTC";
 
-const UNITS = { Cel: "°C", "Cel/s": "°C/s", "1": "", "[degF]": "°F", "mm/s": "mm/s", deg: "°", "{items}": "" };
+const UNITS = { Cel: "°C", "Cel/s": "°C/s", "1": "", "[degF]": "°F", "mm/s": "mm/s", deg: "°", "{items}": "", "{rev}/min": "r/min", "m/s2": "m/s²" };
 const formats = new Map();
 
 export function setLanguage(code, table) {
@@ -46,17 +46,17 @@ function format(kind, key, make) {
 
 export function number(value, digits = null) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
-  const places = digits ?? (Math.abs(value) >= 1000 ? 0 : Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2);
-  return format("n", places, () => new Intl.NumberFormat(language, { minimumFractionDigits: places, maximumFractionDigits: places })).format(value);
+  const places = digits ?? (Math.abs(value) >= 1000 ? 0 : Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : Math.abs(value) >= 0.1 || Math.abs(value) < 1e-6 ? 2 : Math.min(6, 1 - Math.floor(Math.log10(Math.abs(value)))));
+  return format("n", places, () => new Intl.NumberFormat(language, { minimumFractionDigits: places, maximumFractionDigits: places, signDisplay: "negative" })).format(value);
 }
 
 export const count = (value) => number(value, 0);
-export const unit = (code) => (code in UNITS ? UNITS[code] : code || "");
+export const unit = (code) => (code in UNITS ? UNITS[code] : (code || "").replaceAll(/[{}]/g, "")); // braces of UCUM hold a remark
 
 /** A value with its unit, a narrow no-break space between. */
 export function quantity(value, code, digits = null) {
   const name = unit(code);
-  const places = digits ?? (code === "Cel" ? 1 : code === "g" ? 2 : null);
+  const places = digits ?? (code === "Cel" ? 1 : code === "g" ? 2 : code === "deg" ? 4 : null);
   return name ? `${number(value, places)}\u202f${name}` : number(value, places);
 }
 

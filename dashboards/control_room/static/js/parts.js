@@ -4,7 +4,7 @@ import { h } from "./dom.js";
 import { booleanText, count, duration, moment, number, percent, quantity, stateText, t } from "./i18n.js";
 import { hoursShown, lasted, resource, state } from "./store.js";
 
-export const ELEMENTS = ["apt_s", "transition_s", "external_stop_s", "internal_stop_s", "down_s", "idle_s", "planned_down_s", "unknown_s"];
+export const ELEMENTS = ["apt_s", "setup_s", "transition_s", "external_stop_s", "internal_stop_s", "down_s", "idle_s", "planned_down_s", "unknown_s"];
 const SHAPES = { 1: "M4 4h24v24h-24z", 2: "M16 2.5L30.5 28.5h-29z", 3: "M16 1.5L30.5 16L16 30.5L1.5 16z", 4: "M16 3a13 13 0 1 0 .01 0z" };
 
 /** Priority as number, shape and colour; an unacknowledged one has a ring that beats slowly. */
@@ -67,23 +67,29 @@ export function value(series, now, props = {}) {
     now.stale ? h("span.dated", null, t("as_of"), " ", time(now.ms)) : null);
 }
 
-/** Limits of a series from its rules and label range: {low, high}, null where there is none. */
+/**
+ * Limits of a series from its rules and label range: {low, high}, null where there is none, and {guards: {low, high}}: texts of limits
+ * that a guard band has moved. A limit is where the alarm comes.
+ */
 export function limitsOf(asset, series) {
   let low = null, high = null;
+  const guards = { low: null, high: null };
   const cold = asset.cold_chain;
   if (cold && cold.tag === series.tag) { low = cold.low; high = cold.high; }
   for (const id of series.rules) {
     const rule = state.plant.byRule.get(id);
     if (!rule) continue;
-    if (rule.above !== null) high = rule.above;
-    if (rule.below !== null) low = rule.below;
-    if (rule.outside) [low, high] = rule.outside;
+    const [least, most] = rule.accepted;
+    if (least !== null) { low = least; guards.low = guarded(rule, rule.outside ? rule.outside[0] : rule.below); }
+    if (most !== null) { high = most; guards.high = guarded(rule, rule.outside ? rule.outside[1] : rule.above); }
   }
-  return { low, high };
+  return { low, high, guards };
 }
 
+const guarded = (rule, specified) => rule.guard_band ? t("limit.guarded", { specified, band: rule.guard_band }) : null;
+
 /** Analogue bar: the normal band, the limits and where the value stands. */
-export function bullet(now, { low, high }, series, label) {
+export function bullet(now, { low, high, guards }, series, label) {
   if (!now || now.v === null || (low === null && high === null)) return null;
   const span = low !== null && high !== null ? high - low : Math.max(Math.abs(low ?? high) * 0.5, 1);
   let from = low !== null ? low - span * 0.4 : high - span * 1.6;
@@ -93,7 +99,9 @@ export function bullet(now, { low, high }, series, label) {
   const x = (v) => ((v - from) / (to - from)) * 100;
   const out = (high !== null && now.v > high) || (low !== null && now.v < low);
   const a = low === null ? 0 : x(low), b = high === null ? 100 : x(high);
-  return h(`span.bullet${out ? ".out" : ""}${now.stale ? ".stale" : ""}`, { role: "img", "aria-label": label ?? t("bullet_label", { value: quantity(now.v, series.unit), low: low === null ? "–" : number(low), high: high === null ? "–" : number(high) }) },
+  const said = (name, limit) => limit === null ? "–" : [number(limit, limit % 1 ? 2 : 0), guards?.[name]].filter(Boolean).join(" ");
+  const text = label ?? t("bullet_label", { value: quantity(now.v, series.unit), low: said("low", low), high: said("high", high) });
+  return h(`span.bullet${out ? ".out" : ""}${now.stale ? ".stale" : ""}`, { role: "img", "aria-label": text, title: guards?.low || guards?.high ? text : null },
     h("span.scale", null,
       h("i.band", { style: { left: `${a}%`, width: `${b - a}%` } }),
       low === null ? null : h("i.limit", { style: { left: `${a}%` } }),
@@ -197,7 +205,7 @@ const STEPS = ["idle_s", "transition_s", "external_stop_s", "apt_s", "planned_do
 export function timeline(one, fromMs, toMs, series, label) {
   const spans = one.start_ms.map((start, i) => ({ start, end: one.start_ms[i + 1] ?? toMs, state: one.state[i] })).filter((span) => span.end > fromMs);
   const x = (ms) => ((ms - fromMs) / (toMs - fromMs)) * 100;
-  const look = (name) => one.kind === "boolean" ? (name ? "internal_stop_s" : "transition_s")
+  const look = (name) => one.kind === "boolean" ? (name ? "apt_s" : "idle_s")
     : ELEMENT_OF[name] ?? STEPS[Math.max(0, series?.states.indexOf(name) ?? 0) % STEPS.length];
   const said = (name) => one.kind === "boolean" ? booleanText(one.tag, name) : stateText(name);
   const ticks = hourTicks(fromMs, toMs);

@@ -52,7 +52,7 @@ export function owner(alarm) {
 
 const begun = (alarm) => alarm.begun_ms ?? alarm.start_ms;
 
-/** Open and closed alarms by their incident, the newest first: [{key, first, alarms}], the first cause first in each. */
+/** Open and closed alarms by their incident, the newest first: [{key, first, alarms, open, waits}], the first cause first in each. */
 export function incidents() {
   const all = resource("/api/v1/alarms?show=all&limit=1000", 5000).data?.alarms ?? [];
   const known = new Map(all.map((alarm) => [alarm.key, alarm]));
@@ -63,7 +63,7 @@ export function incidents() {
   }
   const made = [...groups].map(([key, alarms]) => {
     alarms.sort((a, b) => begun(a) - begun(b) || (a.key < b.key ? -1 : 1));
-    return { key, first: alarms[0], alarms, open: alarms.some((alarm) => alarm.state !== "normal") };
+    return { key, first: alarms[0], alarms, open: alarms.some((alarm) => alarm.active), waits: alarms.some((alarm) => alarm.unacknowledged) };
   });
-  return made.sort((a, b) => Number(b.open) - Number(a.open) || begun(b.first) - begun(a.first));
+  return made.sort((a, b) => Number(b.open) - Number(a.open) || Number(b.waits) - Number(a.waits) || begun(b.first) - begun(a.first));
 }

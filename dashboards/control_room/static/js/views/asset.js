@@ -6,10 +6,13 @@ import {
   alarmState, bullet, empty, erp, lastedText, limitText, limitsOf, link, mark, oeeBlock, panel, peakText, stateBadge, time, timeline, value, waiting,
 } from "../parts.js";
 import { hoursShown, resource, state } from "../store.js";
+import { knownChoice } from "../pictures/known.js";
 import { acknowledgeButton } from "./acknowledge.js";
 import { trendPanel } from "./line.js";
 import { scoreBar } from "./overview.js";
+import { pictures } from "./pictures.js";
 import { hoursChoice } from "./ranges.js";
+import { lotReport, shiftReport } from "./reports.js";
 import { windowsPanel } from "./windows.js";
 
 export function asset(path) {
@@ -25,10 +28,12 @@ export function asset(path) {
   return h("div.asset-view", null,
     h("header.view-head", null, h("h1", null, one.name, h("span.path", null, path)), now.state ? stateBadge(now.state) : null,
       one.oee ? link(`line/${one.line}`, { class: "more" }, t("to_line")) : null, hoursChoice(hours)),
+    tools(one),
     h("div.asset-top", null,
       panel(t("values"), { class: "now" }, h("div.values", null, one.series.map((series) => row(one, series, now.values[series.tag])))),
       one.cold_chain ? coldPanel(one, now, hours) : one.oee ? panel(t("oee.now"), null, oeeBlock(now.oee?.total, t("oee.range", { hours }))) : null,
-      alarmPanel(now)),
+      alarmPanel(path, now)),
+    pictures(one, now, hours),
     first ? trendPanel(one, first, { wide: true, height: 300 }) : null,
     one.series.map((series) => windowsPanel(one, series)),
     now.timelines.length ? panel(t("states"), null, now.timelines.map((line) => h("div", { key: line.tag }, h("h3", null, t(`tag.${line.tag}`)), timeline(line, now.from_ms, now.to_ms, one.series.find((s) => s.tag === line.tag))))) : null,
@@ -55,12 +60,24 @@ function coldPanel(one, now, hours) {
     item("label", `${number(one.cold_chain.low, 0)} – ${quantity(one.cold_chain.high, "Cel", 0)}`)));
 }
 
-function alarmPanel(now) {
-  return panel(t("asset_alarms"), { class: "asset-alarms" }, now.alarm_list.length ? h("ul.excursions", null, now.alarm_list.slice(0, 8).map((alarm) => h(`li${alarm.active ? "" : ".over"}`, { key: alarm.key },
+/** The clock of the figures, and reports for print. */
+function tools(one) {
+  const has = one.pictures;
+  const drawn = has.oee || has.cold || has.journey || has.cycles || has.charts.length || has.health.length || has.modes.length;
+  if (!drawn) return null;
+  return h("div.asset-tools", { key: "tools" }, knownChoice(one.path),
+    has.oee || has.charts.length ? shiftReport(one.path) : null, has.oee || has.cold || has.cycles ? lotReport(one.path) : null);
+}
+
+const ALARMS = 3;
+
+function alarmPanel(path, now) {
+  return panel(t("asset_alarms"), { class: "asset-alarms" }, now.alarm_list.length ? h("ul.excursions", null, now.alarm_list.slice(0, ALARMS).map((alarm) => h(`li${alarm.active ? "" : ".over"}`, { key: alarm.key },
     mark(alarm),
     h("div", null, link(`alarm/${alarm.key}`, { class: "rule" }, alarm.rule_name),
       h("p", null, time(alarm.start_ms), " – ", alarm.active ? t("still_active") : time(alarm.cleared_ms)),
       h("p.facts", null, t("fact.limit"), " ", h("b", null, limitText(alarm)), " · ", t("fact.duration"), " ", h("b", null, lastedText(alarm)), " · ", t("fact.peak"), " ", h("b", null, peakText(alarm))),
       h("p", null, alarmState(alarm), " ", erp(alarm.erp))),
-    acknowledgeButton(alarm)))) : empty(t("no_alarms")));
+    acknowledgeButton(alarm)))) : empty(t("no_alarms")),
+  now.alarm_list.length > ALARMS ? link("alarms", { class: "more", onclick: () => Object.assign(state.filter, { asset: path, show: "all" }) }, t("more_alarms")) : null);
 }

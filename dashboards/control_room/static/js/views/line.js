@@ -8,6 +8,7 @@ import {
 } from "../parts.js";
 import { hoursShown, resource, state } from "../store.js";
 import { hoursChoice, spansOf } from "./ranges.js";
+import { shiftReport } from "./reports.js";
 
 export function line(path) {
   const hours = hoursShown();
@@ -16,7 +17,7 @@ export function line(path) {
   const data = one.data;
   const assets = data.assets.map((now) => ({ now, asset: state.plant.byPath.get(now.path) }));
   return h("div.line-view", null,
-    h("header.view-head", null, h("h1", null, assets.map(({ asset }) => asset.name).join(", "), h("span.path", null, path)), hoursChoice(hours)),
+    h("header.view-head", null, h("h1", null, assets.map(({ asset }) => asset.name).join(", "), h("span.path", null, path)), data.line ? shiftReport(path) : null, hoursChoice(hours)),
     data.line ? h("div.grid.two", null,
       panel(t("oee.now"), null, oeeBlock(data.line.hour, t("oee.hour")), data.line.hour ? lossBar(data.line.hour.parts) : null),
       panel(t("oee.range", { hours }), null, oeeBlock(total(assets), span(total(assets))),
@@ -45,8 +46,8 @@ function machine(asset, now) {
 export function trendPanel(asset, series, props = {}) {
   const hours = hoursShown();
   const one = resource(`/api/v1/history?asset=${encodeURIComponent(asset.path)}&tag=${series.tag}&hours=${hours}&points=600`, 5000);
-  const { low, high } = limitsOf(asset, series);
-  const limits = [{ value: low, text: t("limit.low") }, { value: high, text: t("limit.high") }].map((limit) => ({ ...limit, text: `${limit.text} ${limit.value ?? ""}` }));
+  const { low, high, guards } = limitsOf(asset, series);
+  const limits = [{ value: low, name: "low" }, { value: high, name: "high" }].map(({ value: limit, name }) => ({ value: limit, text: [t(`limit.${name}`), limit, guards[name]].filter((part) => part !== null).join(" ") }));
   const spans = spansOf(asset.path, series.tag);
   const rule = series.rules.map((id) => state.plant.byRule.get(id)).find((r) => r?.anomaly !== null && r?.anomaly !== undefined);
   const scored = one.data?.score?.some((v) => v !== null);

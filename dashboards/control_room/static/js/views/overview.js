@@ -69,7 +69,8 @@ const figure = (name, celsius) => h("div", { key: name }, h("dt", null, t(`cold.
 
 function machineCard(asset) {
   const now = assetNow(asset.path);
-  const shown = asset.series.filter((one) => one.kind === "number").slice(0, 4);
+  const watched = (one) => (one.detect || one.rules.length ? 1 : 0); // those that can raise an alarm come first
+  const shown = asset.series.filter((one) => one.kind === "number").sort((a, b) => watched(b) - watched(a)).slice(0, 4);
   return h("section.card.machine-card", { key: asset.path },
     heading(`asset/${asset.path}`, asset.name, asset.path, worst(now)),
     now?.state ? h("div.line-states", null, stateBadge(now.state)) : null,

@@ -1,0 +1,1 @@
+"""Runs published and derived test vectors against the installed code and reports it to an inspector."""

@@ -1,0 +1,75 @@
+"""A control chart in the flow: the same figures for any split and for rows that came late, and an alarm of a signal."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from pathlib import Path
+
+from andon.readings import Message
+from tests.engine_world import IN_MEMORY, START_NS, S, body, open_engine, plant, tick
+
+SHIFTED = range(150, 175)
+PLANT = {
+    "template": [
+        {
+            "name": "filler",
+            "series": [{"tag": "weight", "unit": "g"}],
+            "chart": [
+                {"tag": "weight", "kind": "xbar_r", "size": 5, "phase_one": 10, "lower_spec": 4.0, "upper_spec": 16.0}
+            ],
+        }
+    ],
+    "asset": [{"path": "line1/filler", "template": "filler"}],
+    "cycle": [],
+    "rule": [
+        {"id": "out", "on": "line1/filler/weight", "figure": "spc.signal", "above": 0.5, "raises": "quality_event"}
+    ],
+    "route": [{"raises": "quality_event"}],
+}
+
+
+def log(late=()):
+    """A weight a second, 8 g too much for a while; those in `late` come 40 s after they were."""
+    draw, messages, held = random.Random(4), [], []
+    for second in range(240):
+        at = START_NS + second * S
+        weight = round(draw.gauss(10.0, 2.0) + (8.0 if second in SHIFTED else 0.0), 3)
+        (held if second in late else messages).append((at, body(at, "line1/filler", "weight", weight)))
+        messages.append((at, tick(at)))
+        if late and second == late[-1] + 40:
+            messages += [(at, raw) for _, raw in held]
+    return messages + [(START_NS + second * S, tick(START_NS + second * S)) for second in range(240, 340)]
+
+
+def figures(messages, cut):
+    final, raised = {}, []
+    with tempfile.TemporaryDirectory(dir=IN_MEMORY) as name:
+        engine = open_engine(plant(**PLANT), Path(name))
+        engine.restore(None)
+        told = [Message(at + 1, received_ns, raw) for at, (received_ns, raw) in enumerate(messages)]
+        for begin in range(0, len(told), cut):
+            outputs = engine.step(told[begin : begin + cut])
+            for one in outputs.figures:
+                if one.final:
+                    final[one.kind, one.tag, one.start_ns] = (one.end_ns, dict(one.parts), dict(one.about))
+            raised += [change for change in outputs.conditions if change.kind == "raised"]
+    return final, raised
+
+
+def test_a_chart_in_the_flow():
+    whole, raised = figures(log(), 10**6)
+    points = {start_ns: figure for (kind, _, start_ns), figure in whole.items() if kind == "spc"}
+    assert len(points) == 48
+    signals = {(start_ns - START_NS) // S for start_ns, (_, parts, _) in points.items() if parts["signal"]}
+    assert signals >= set(range(150, 175, 5))
+    assert [parts["signal"] for _, (_, parts, _) in sorted(points.items())[:10]] == [None] * 10
+    assert any(kind == "capability" for kind, _, _ in whole)
+    assert [(one.rule_id, one.start_ns) for one in raised][:1] == [("out", START_NS + min(signals) * S)]
+    assert figures(log(), 7) == (whole, raised)
+
+
+def test_late_rows_give_the_same_figures():
+    on_time, _ = figures(log(), 50)
+    corrected, _ = figures(log(range(100, 110)), 50)
+    assert corrected == on_time
