@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, NamedTuple
 
 from alarms.figure_runs import Judged, Run, Teller, ended_ns, next_run
 from alarms.rules import Kind, kind_of, rule_text
@@ -26,6 +26,14 @@ Values = Mapping[str, float | None]
 Point = tuple[str, str, str]  # rule id, asset, tag
 
 
+class _Written(NamedTuple):
+    """A rule with its version, and as snapshots have it."""
+
+    rule: Rule
+    version: str
+    text: str
+
+
 class FigureRules:
     """All rules on figures of one shard.
 
@@ -37,24 +45,34 @@ class FigureRules:
         self._rules = {rule.id: rule for rule in rules if kind_of(rule) == Kind.FIGURE}
         self._values_of = values_of
         self._state: dict[Point, Judged] = {}
+        self._written: dict[int, _Written] = {}  # by id of the rule, which it keeps alive
+        self._wanted: dict[tuple[str, str], tuple[str, ...]] = {}  # ids of rules by asset and tag, once asked for
+        self._others: dict[tuple[str, str], list[str]] = {}  # the same, of restored states that no rule asks for today
 
     def take(self, figures: Sequence[Figure], offset: int) -> list[ConditionChange]:
         """Judge the final figures of a tick, in the order in which they came."""
         changes: list[ConditionChange] = []
         if not self._rules and not self._state:
             return changes
-        known: dict[tuple[str, str], list[str]] = {}
-        for rule_id, asset, tag in self._state:
-            known.setdefault((asset, tag), []).append(rule_id)
         for figure in figures:
             if not figure.final:
                 continue
-            path, values = f"{figure.asset}/{figure.tag}", self._values_of(figure)
-            wanted = [rule.id for rule in self._rules.values() if fnmatchcase(path, rule.on)]
-            for rule_id in dict.fromkeys([*wanted, *known.get((figure.asset, figure.tag), ())]):
-                today = self._rules[rule_id] if rule_id in wanted else None
-                changes += self._judge(rule_id, today, figure, values, offset)
+            wanted, others = self._asking(figure.asset, figure.tag), self._others.get((figure.asset, figure.tag), ())
+            values = self._values_of(figure) if wanted or others else {}
+            for rule_id in wanted:
+                changes += self._judge(rule_id, self._rules[rule_id], figure, values, offset)
+            for rule_id in others:
+                changes += self._judge(rule_id, None, figure, values, offset)
         return changes
+
+    def _asking(self, asset: str, tag: str) -> tuple[str, ...]:
+        """Ids of the rules that judge figures of an asset and tag."""
+        wanted = self._wanted.get((asset, tag))
+        if wanted is None:
+            path = f"{asset}/{tag}"
+            wanted = tuple(rule.id for rule in self._rules.values() if fnmatchcase(path, rule.on))
+            self._wanted[asset, tag] = wanted
+        return wanted
 
     def _judge(
         self, rule_id: str, today: Rule | None, figure: Figure, values: Values, offset: int
@@ -73,7 +91,7 @@ class FigureRules:
         if (known is None) if gone else (value is None and not rule.undecided):
             return []
         known = Judged(rule, -1, Run(), Run()) if known is None else known._replace(rule=rule)
-        tell = Teller(rule, rule_version(rule), figure, offset, value)
+        tell = Teller(rule, self._of(rule).version, figure, offset, value)
         alone = Run() if gone else next_run(rule, Run(), figure, value)
         if rule.each:
             self._state[point], changes = _each(known, figure, alone, tell)
@@ -92,12 +110,19 @@ class FigureRules:
             changes = tell.step(known.after, after, ended)
         return changes
 
+    def _of(self, rule: Rule) -> _Written:
+        """Once a rule, not once a figure: it costs more than to judge one."""
+        written = self._written.get(id(rule))
+        if written is None:
+            written = self._written[id(rule)] = _Written(rule, rule_version(rule), rule_text(rule))
+        return written
+
     def snapshot(self) -> tuple[Any, ...]:
         """Plain tuples."""
         return (
             LAYOUT,
             tuple(
-                (point, rule_text(one.rule), one.newest_ns, tuple(one.before), tuple(one.after), one.told)
+                (point, self._of(one.rule).text, one.newest_ns, tuple(one.before), tuple(one.after), one.told)
                 for point, one in sorted(self._state.items())
             ),
         )
@@ -111,11 +136,17 @@ class FigureRules:
         layout, states = snapshot
         if layout != LAYOUT:
             raise ValueError(f"state of figure rules of layout {layout}; this version reads layout {LAYOUT}")
+        rules = {self._of(rule).text: rule for rule in self._rules.values()}
         for point, text, newest_ns, before, after, told in states:
-            state = Judged(Rule.model_validate_json(text), newest_ns, Run(*before), Run(*after), told)
+            rule = rules.get(text) or rules.setdefault(text, Rule.model_validate_json(text))
+            state = Judged(rule, newest_ns, Run(*before), Run(*after), told)
             if state.rule != self._rules.get(point[0]) and state.after.confirmed_ns is None:
                 state = state._replace(before=Run(), after=Run())
             self._state[tuple(point)] = state
+        self._others = {}
+        for rule_id, asset, tag in self._state:
+            if rule_id not in self._asking(asset, tag):
+                self._others.setdefault((asset, tag), []).append(rule_id)
 
 
 def _again(rule: Rule, known: Judged, after: Run, figure: Figure, tell: Teller) -> tuple[Judged, list[ConditionChange]]:

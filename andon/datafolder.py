@@ -75,6 +75,10 @@ class DataFolder:
         """Windows, figures, latest values and ledger of a shard."""
         return self.path / "history" / f"{shard}.db"
 
+    def history_dbs(self, count: int) -> list[Path]:
+        """Those of shards 0 to count - 1, in order; whether they are there is not looked at."""
+        return [self.history_db(shard) for shard in range(count)]
+
     def journal(self, shard: int) -> Path:
         """Folder of a shard's accepted readings."""
         return self.path / "journal" / str(shard)

@@ -22,7 +22,8 @@ def why_params(
     asset, tag, limit, peak, minutes; value: the last (stale) or the unmoving (stuck) value from the evidence;
     allowed_minutes: the time of a stale or stuck rule. Of the evidence of the kinds that are computed first: over (how
     far back they look), reference (what the value is compared with), target (the limit of a forecast), figure. Of a
-    guarded limit: guard_band and specified, the limit that it was taken off.
+    guarded limit: guard_band and specified, the limit that it was taken off. Of an anomaly: component (a code), what
+    it expected of the value, and spread, how far values usually lie from that.
     """
     return {
         "asset": asset,
@@ -35,16 +36,21 @@ def why_params(
         "over": quantity(evidence.get("over_s"), "s"),
         "guard_band": quantity(evidence.get("guard_band"), unit),
         "specified": quantity(evidence.get("specified"), unit),
-        **{name: str(evidence.get(name, UNKNOWN)) for name in ("reference", "target", "figure")},
+        **{name: quantity(evidence.get(name), str(evidence.get("value_unit", "1"))) for name in ("expected", "spread")},
+        **{name: str(evidence.get(name, UNKNOWN)) for name in ("reference", "target", "figure", "component")},
     }
 
 
 def why_sentence(condition: str, language: str | None, params: Mapping[str, str]) -> str:
-    """One plain sentence: which limit, how far, how long; a second one of a guarded limit.
+    """One plain sentence: which limit, how far, how long; a second one of a guarded limit or of an anomaly's reason.
 
     language: the terminal's where not given.
     """
     text = translate(f"alarms.why.{condition}", language, **params)
+    if params.get("component", UNKNOWN) != UNKNOWN:
+        component = translate(f"alarms.component.{params['component']}", language)
+        known = "moved" if params["expected"] != UNKNOWN else "unusual"
+        return translate(f"alarms.why.{known}", language, **{**params, "text": text, "component": component})
     if params.get("guard_band", UNKNOWN) == UNKNOWN:
         return text
     return translate("alarms.why.guarded", language, text=text, **params)

@@ -35,7 +35,7 @@ def ours(make: Callable[[int], RobustDetector | EwmaDetector]) -> Callable[[Worl
             detector = make(SERIES)
             for begin in range(0, count, AT_ONCE):
                 some = slice(begin, begin + AT_ONCE)
-                detector.step(series[some], time_ns[some], value[some])
+                detector.score_many(series[some], time_ns[some], value[some])
             return count
 
         return run

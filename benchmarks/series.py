@@ -59,7 +59,7 @@ class Site:
     def _step(self, at_ns: np.ndarray, time_ns: np.ndarray, series: np.ndarray, value: np.ndarray) -> float:
         use = np.ones(ROWS, np.bool_)
         began = time.process_time()
-        score = self.detector.step(series, time_ns, value)
+        score = self.detector.score_many(series, time_ns, value).score
         self.windows.step(time_ns, series, value, use, score, at_ns)
         if at_ns[-1] - self.ticked_ns >= NS_PER_S:
             self.ticked_ns = int(at_ns[-1])

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from andon.prefetch import prefetch
 from andon.readings import F64, I32, I64, NS_PER_S, U8
+from detectors.contract import Scored, check_rows
 
 LAYOUT = 1
 HALF_LIFE_ROWS = 100.0  # a row weighs half as much after so many more
@@ -41,8 +42,11 @@ def _tail_score(z: float) -> float:
 
 
 @_jit
-def score_rows(series: I32, time_ns: I64, value: F64, by: U8, mine: int, states: NDArray[np.void], score: F64) -> None:
-    """Score, then learn, the rows where by == mine; all other scores stay. The caller checks ids and lengths."""
+def score_rows(
+    series: I32, time_ns: I64, value: F64, by: U8, mine: int, states: NDArray[np.void], score: F64, part: U8,
+    expected: F64, spread: F64,
+) -> None:  # fmt: skip
+    """Score, then learn, the rows where by == mine; all others stay. The caller checks ids and lengths."""
     for i in range(len(value)):
         if i + AHEAD < len(value):
             prefetch(states, np.int64(series[i + AHEAD]))
@@ -68,8 +72,11 @@ def score_rows(series: I32, time_ns: I64, value: F64, by: U8, mine: int, states:
         s.interval_s = usual + max(0.01, 1.0 / s.rows) * (min(interval, longest) - usual)
         s.time_ns = time_ns[i]
         off = x - s.mean
-        z = abs(off) / (math.sqrt(s.variance) + abs(s.mean) * 1e-9 + 1e-300)
-        score[i] = _tail_score(z) if s.rows > WARM_UP else 0.0
+        deviation = math.sqrt(s.variance) + abs(s.mean) * 1e-9 + 1e-300
+        score[i] = 0.0
+        if s.rows > WARM_UP:
+            score[i], part[i] = _tail_score(abs(off) / deviation), 0
+            expected[i], spread[i] = s.mean, deviation
         weight = max(ALPHA, 1.0 / s.rows)
         s.mean += weight * off
         s.variance = (1.0 - weight) * (s.variance + weight * off * off)
@@ -98,10 +105,12 @@ class EwmaDetector:
     >>> detector = EwmaDetector(capacity=1)
     >>> value = np.random.default_rng(7).normal(20.0, 0.1, 2000)
     >>> value[1500] += 1.0  # ten sigma
-    >>> score = detector.step(np.zeros(2000, np.int32), np.arange(2000) * 1_000_000_000, value)
+    >>> score = detector.score_many(np.zeros(2000, np.int32), np.arange(2000) * 1_000_000_000, value).score
     >>> int(score.argmax()), float(score[1500]), bool(score[:1500].max() < 5.0)
     (1500, 12.0, True)
     """
+
+    PARTS: tuple[str, ...] = ("mean",)
 
     def __init__(self, capacity: int) -> None:
         self._states = np.zeros(capacity, STATE)
@@ -120,28 +129,20 @@ class EwmaDetector:
             self._states = states
         self._count = max(self._count, capacity)
 
-    def step(self, series: I32, time_ns: I64, value: F64) -> F64:
-        """Score of each row, float64[n].
+    def score_many(self, series: I32, time_ns: I64, value: F64) -> Scored:
+        """As `contract.Detector.score_many`."""
+        scored = Scored.empty(len(value))
+        self.score_some(series, time_ns, value, np.ones(len(value), np.uint8), 1, scored)
+        return scored
 
-        series: int32[n], ids; time_ns: int64[n], not falling within a series; value: float64[n]. None is changed.
-
-        Raises: ValueError where lengths differ or an id is outside 0..capacity - 1.
-        """
-        score = np.empty(len(value))
-        self.step_some(series, time_ns, value, np.ones(len(value), np.uint8), 1, score)
-        return score
-
-    def step_some(self, series: I32, time_ns: I64, value: F64, by: U8, mine: int, score: F64) -> None:
-        """Write the scores of the rows where by == mine (uint8[n]) into score float64[n]; else as `step`."""
-        lengths = [len(column) for column in (series, time_ns, value, by, score)]
-        if len(set(lengths)) > 1:
-            raise ValueError(f"step: lengths differ: {lengths} of series, time_ns, value, by, score")
-        if lengths[0] == 0:
-            return
-        if int(series.view(np.uint32).max()) >= self._count:  # a negative id is a huge one there
-            found = f"{series.min()}..{series.max()}"
-            raise ValueError(f"step: series {found}, allowed 0..{self._count - 1}; call grow first")
-        score_rows(series, time_ns, value, by, mine, self._states, score)
+    def score_some(self, series: I32, time_ns: I64, value: F64, by: U8, mine: int, scored: Scored) -> None:
+        """Write what is said of the rows where by == mine (uint8[n]) into scored; else as `score_many`."""
+        check_rows(series, time_ns, value, self._count)
+        if not len(by) == len(scored) == len(value):
+            raise ValueError(f"lengths differ: value {len(value)}, by {len(by)}, scored {len(scored)}")
+        score_rows(
+            series, time_ns, value, by, mine, self._states, scored.score, scored.part, scored.expected, scored.spread
+        )
 
     def snapshot(self) -> Snapshot:
         """Everything the detector knows, as plain data."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from andon.readings import F64, I32, I64
-from detectors.robust_kernel import LAYOUT, PARTS, STATE, WIDTH, score_rows
+from detectors.contract import Scored, check_rows
+from detectors.robust_kernel import LAYOUT, STATE, STREAMS, WIDTH, score_rows
 
 DEFAULT_THRESHOLD = 5.0  # for a rule; with an off delay of an hour or twelve intervals, whichever is longer
 
@@ -42,10 +43,12 @@ class RobustDetector:
     >>> rng = np.random.default_rng(7)
     >>> value = rng.normal(20.0, 0.1, 2000)
     >>> value[1500] += 1.0  # ten sigma
-    >>> score = detector.step(np.zeros(2000, np.int32), np.arange(2000) * 1_000_000_000, value)
+    >>> score = detector.score_many(np.zeros(2000, np.int32), np.arange(2000) * 1_000_000_000, value).score
     >>> int(score.argmax()), bool(score[1500] > DEFAULT_THRESHOLD), bool(score[:1500].max() < DEFAULT_THRESHOLD)
     (1500, True, True)
     """
+
+    PARTS: tuple[str, ...] = STREAMS
 
     def __init__(self, capacity: int) -> None:
         self._slot_of = np.full(capacity, -1, np.int32)
@@ -63,24 +66,17 @@ class RobustDetector:
         if more > 0:
             self._slot_of = np.append(self._slot_of, np.full(more, -1, np.int32))
 
-    def step(self, series: I32, time_ns: I64, value: F64) -> F64:
-        """Score of each row, float64[n].
-
-        series: int32[n], ids; time_ns: int64[n], not falling within a series; value: float64[n]. None is changed.
-
-        Raises: ValueError where lengths differ or an id is outside 0..capacity - 1.
-        """
-        if not len(series) == len(time_ns) == len(value):
-            raise ValueError(f"step: lengths differ: series {len(series)}, time_ns {len(time_ns)}, value {len(value)}")
-        score = np.empty(len(value))
-        if len(value) == 0:
-            return score
-        if series.min() < 0 or series.max() >= len(self._slot_of):
-            found, most = f"{series.min()}..{series.max()}", len(self._slot_of) - 1
-            raise ValueError(f"step: series {found}, allowed 0..{most}; call grow first")
-        self._assign(series)
-        score_rows(series, time_ns, value, self._slot_of, self._state, np.empty(PARTS), score)
-        return score
+    def score_many(self, series: I32, time_ns: I64, value: F64) -> Scored:
+        """As `contract.Detector.score_many`."""
+        check_rows(series, time_ns, value, len(self._slot_of))
+        scored = Scored.empty(len(value))
+        if len(value):
+            self._assign(series)
+            score_rows(
+                series, time_ns, value, self._slot_of, self._state, np.empty(len(self.PARTS)), scored.score,
+                scored.part, scored.expected, scored.spread,
+            )  # fmt: skip
+        return scored
 
     def snapshot(self) -> Snapshot:
         """Everything the detector knows, as plain data."""

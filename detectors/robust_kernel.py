@@ -11,8 +11,9 @@ import math
 import numpy as np
 from numba import njit
 
-from andon.readings import F64, I32, I64, NS_PER_S
+from andon.readings import F64, I32, I64, NS_PER_S, U8
 from detectors.calibration import EXCESS_AT_ONE, EXCESS_LIMIT, learn_tail, tail_score
+from detectors.contract import NO_PART
 
 LAYOUT = 1  # of the state; a snapshot of another layout is refused
 # The nonconformities. The last stream, TOTAL, is their combination.
@@ -95,13 +96,13 @@ def _nonconformities(s: F64, value: float, z: F64) -> None:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _total(s: F64, z: F64) -> float:
-    """Combine the nonconformities; z becomes its logarithm, -inf where it says nothing.
+def _total(s: F64, z: F64) -> tuple[float, int]:
+    """Combine the nonconformities, and which says most; z becomes its logarithm, -inf where it says nothing.
 
     Cubic mean of what exceeds 1 (one row in ten) of each tail score: near the maximum, so that a fault which shows in
     one stream is not diluted by the seven others, yet higher where several agree.
     """
-    cubes = 0.0
+    cubes, most, part = 0.0, 0.0, NO_PART
     for k in range(PARTS):
         if z[k] <= 1e-9:
             z[k] = -math.inf
@@ -110,8 +111,23 @@ def _total(s: F64, z: F64) -> float:
         if s[SEEN + k] == 0.0:
             s[D + Q + k] = s[M + Q + k] = max(z[k], Q_LEAST)
         s[SEEN + k] += 1.0
-        cubes += max(tail_score(z[k], s[M + Q + k], s[M + EXCESS + k]) - 1.0, 0.0) ** 3
-    return float(cubes ** (1.0 / 3.0))
+        one = tail_score(z[k], s[M + Q + k], s[M + EXCESS + k])
+        cubes += max(one - 1.0, 0.0) ** 3
+        if one > most:
+            most, part = one, k
+    return float(cubes ** (1.0 / 3.0)), part
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _normal(s: F64, part: int) -> tuple[float, float]:
+    """What a nonconformity compares the value with, and how far values usually lie from it; NaN for noise."""
+    if part < 3:
+        return s[MEMORY + part], s[M + SPREAD + part]
+    if part == STEP:
+        return s[LAST], s[M + M_STEP]
+    if part < NOISE:
+        return s[M + REFERENCE], s[M + SPREAD + 3]
+    return math.nan, math.nan
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -219,20 +235,21 @@ def _pass_time(s: F64, time_s: float, value: float) -> None:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _score(s: F64, time_s: float, value: float, z: F64) -> float:
-    """Score one row of one series, then learn from it."""
+def _score(s: F64, time_s: float, value: float, z: F64) -> tuple[float, int, float, float]:
+    """Score one row of one series, then learn from it: score, part, expected, spread of `contract.Scored`."""
     if s[ROWS] == 0.0:
         _first(s, time_s, value)
-        return 0.0
+        return 0.0, NO_PART, math.nan, math.nan
     _pass_time(s, time_s, value)
     s[REPEATS] = s[REPEATS] + 1.0 if value == s[LAST] else 0.0
     if s[REPEATS] == 0.0:
         s[MOVES] += 1.0
     learns = s[REPEATS] <= STUCK_ROWS
-    score = 0.0
+    score, part, expected, spread = 0.0, NO_PART, math.nan, math.nan
     if s[MOVES] >= SETTLE:
         _nonconformities(s, value, z)
-        total = _total(s, z)
+        total, part = _total(s, z)
+        expected, spread = _normal(s, part)
         s[SEEN + TOTAL] += 1.0
         if s[MOVES] >= WARM_UP:
             score = 1.0 + (total - s[M + Q + TOTAL]) / (math.log(10.0) * s[M + EXCESS + TOTAL])
@@ -243,14 +260,17 @@ def _score(s: F64, time_s: float, value: float, z: F64) -> float:
         _learn_levels(s, value)
         _end_block(s, score)
     s[LAST] = value
-    return score
+    return score, part, expected, spread
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def score_rows(series: I32, time_ns: I64, value: F64, slot_of: I32, state: F64, z: F64, score: F64) -> None:
+def score_rows(
+    series: I32, time_ns: I64, value: F64, slot_of: I32, state: F64, z: F64, score: F64, part: U8, expected: F64,
+    spread: F64,
+) -> None:  # fmt: skip
     """All rows in order. Lengths, ids and slots are checked by the caller: there is no bounds check here."""
     for i in range(len(value)):
         if abs(value[i]) <= 1e150:  # false for NaN and infinities too
-            score[i] = _score(state[slot_of[series[i]]], time_ns[i] / NS_PER_S, value[i], z)
-        else:
-            score[i] = math.nan
+            score[i], part[i], expected[i], spread[i] = _score(
+                state[slot_of[series[i]]], time_ns[i] / NS_PER_S, value[i], z
+            )

@@ -12,8 +12,8 @@ import pickle
 from itertools import pairwise
 from typing import Any
 
+from andon.packed import unpack
 from andon.readings import NS_PER_S
-from flows.packed import unpack
 from operators.machines import NO_INPUTS, Bounds, Inputs, MachineSpec, Made
 
 PANE_NS = 10 * NS_PER_S

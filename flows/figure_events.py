@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from andon.packed import pack, unpack
 from andon.readings import Event
-from flows.packed import pack, unpack
 
 MOST = 4_096  # of an asset; the oldest go first
 

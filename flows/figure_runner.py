@@ -11,12 +11,12 @@ from typing import Any
 from zlib import crc32
 
 from andon.outputs import Figure
+from andon.packed import pack, unpack
 from andon.readings import NS_PER_S
 from flows.figure_course import Course, ends_of
 from flows.figure_job import Frame, Job
 from flows.figure_snapshots import DAY_NS, FRESH, Snapshots
 from flows.figure_told import Key, Told, ToldBook
-from flows.packed import pack, unpack
 from operators.machines import Inputs, MachineSpec, Made
 
 HOUR_NS = 3600 * NS_PER_S

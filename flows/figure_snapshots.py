@@ -5,9 +5,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import Any
 
+from andon.packed import pack, unpack
 from andon.readings import NS_PER_S
 from flows.figure_pages import Pages
-from flows.packed import pack, unpack
 
 #: Of snapshots up to so old (ns) the first of each step (ns) is kept.
 LADDER = tuple(

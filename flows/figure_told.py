@@ -16,8 +16,8 @@ from prometheus_client import Counter
 
 from andon.figures import KINDS
 from andon.outputs import Figure
+from andon.packed import pack, unpack
 from flows.figure_pages import Pages
-from flows.packed import pack, unpack
 from operators.machines import MachineSpec, Made
 
 TEXT = 64

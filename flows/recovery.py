@@ -17,8 +17,8 @@ from typing import NamedTuple
 from bytewax.recovery import init_db_dir
 
 from andon.errors import DataFolderError
+from andon.packed import unpack
 from andon.slots import SlotFiles
-from flows.packed import unpack
 from flows.state import StateFiles
 
 FILE = "part-0.sqlite3"

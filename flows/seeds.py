@@ -14,7 +14,7 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from andon.datafolder import write_durably
 from andon.errors import DataFolderError
-from flows.packed import unpack
+from andon.packed import unpack
 from flows.recovery import Key
 from sources.batch import Batch
 

@@ -16,7 +16,6 @@ from andon.conditions import ConditionChange
 from andon.outputs import ShardOutputs, SpanRows, WindowRows
 from andon.plant import PlantModel
 from andon.readings import (
-    F64,
     NS_PER_MS,
     NS_PER_S,
     U8,
@@ -29,6 +28,8 @@ from andon.readings import (
     Tick,
 )
 from andon.slots import SlotFiles
+from detectors.contract import Scored
+from detectors.reasons import Deviation
 from flows.shard_state import EWMA, ROBUST, ShardState
 from flows.shard_step import Collected, Judged, cited_ns, ends_of, in_log_order
 from flows.waveforms import with_figures
@@ -37,6 +38,7 @@ from operators.duplicates import CONFLICT, DUPLICATE, TOO_OLD
 from operators.ledger import DEAD
 from sinks.journal import Journal
 
+SILENT = np.empty(0, np.uint8), np.empty(0), np.empty(0)  # no series is scored: nobody asks why
 EVIDENCE_BEFORE_NS = 600 * NS_PER_S  # how much of the series before the crossing an alarm cites
 
 
@@ -57,7 +59,7 @@ class ShardEngine(ShardState):
         readings, begin, dead_begin = decoded.readings, 0, 0
         verdict, ask = self._duplicates.remember(readings.time_ns, readings.series, readings.value)
         judged = Judged(verdict, ask, self._score(readings, verdict))
-        self._touched.add(readings, judged.score, verdict)
+        self._touched.add(readings, judged.scored.score, verdict)
         for one in in_log_order(decoded.ticks, decoded.events):
             self._rows(decoded, judged, begin, one.at_row)
             begin = one.at_row
@@ -87,7 +89,8 @@ class ShardEngine(ShardState):
         """Rows between two ticks or events."""
         if begin == end:
             return
-        rows, verdict, score = decoded.readings.rows(slice(begin, end)), *judged.rows(begin, end)
+        rows, verdict, scored = decoded.readings.rows(slice(begin, end)), *judged.rows(begin, end)
+        came, score = rows, scored.score
         self._duplicates.ask_journal(judged.asked(begin, end), rows.time_ns, rows.series, rows.value, verdict)
         usable = admit(rows.series, rows.time_ns, rows.status, self._retention.whole_from_ns, verdict)
         received_ns = self._clock.received(rows.received_ns)
@@ -113,7 +116,9 @@ class ShardEngine(ShardState):
         self._out.readings += len(rows)
         timed = self._by_the_clock(rows)
         changes = self._rules.step(timed, self._conditions.step(timed, score))
-        self._out.changes += [self._with_evidence(change) for change in changes]
+        self._out.changes += [self._with_evidence(self._with_reason(change, came, scored)) for change in changes]
+        if self._any_detects:
+            self._reasons.note(came.series, came.time_ns, came.value, scored)
 
     def _by_the_clock(self, rows: Readings) -> Readings:
         """The rows with receive times that can be compared with the ticks' passing of time."""
@@ -121,18 +126,38 @@ class ShardEngine(ShardState):
             return rows
         return replace(rows, received_ns=self._clock.received(rows.received_ns))
 
-    def _score(self, rows: Readings, verdict: U8) -> F64:
-        """Anomaly score of rows that move a scored series forward, NaN for all others. It does not know of ticks."""
-        score = np.full(len(rows), np.nan)
+    def _score(self, rows: Readings, verdict: U8) -> Scored:
+        """What detectors say of rows that move a scored series forward; of all others nothing. It knows no ticks."""
         if not self._any_detects:
-            return score
+            return Scored(np.full(len(rows), np.nan), *SILENT)
+        scored = Scored.empty(len(rows))
         by = scorers(rows.series, rows.status, verdict, self._detects)
-        scored = np.flatnonzero(by == ROBUST) if self._any_robust else ()
-        if len(scored):
-            score[scored] = self._detector.step(rows.series[scored], rows.time_ns[scored], rows.value[scored])
+        robust = np.flatnonzero(by == ROBUST) if self._any_robust else np.empty(0, np.intp)
+        if len(robust):
+            some = rows.series[robust], rows.time_ns[robust], rows.value[robust]
+            scored.put(robust, self._detector.score_many(*some))
         if self._ewma.nbytes:
-            self._ewma.step_some(rows.series, rows.time_ns, rows.value, by, EWMA, score)
-        return score
+            self._ewma.score_some(rows.series, rows.time_ns, rows.value, by, EWMA, scored)
+        return scored
+
+    def _with_reason(self, change: ConditionChange, rows: Readings, scored: Scored) -> ConditionChange:
+        """Why its detector finds the series unusual, of an anomaly. rows: those since the last tick, not noted yet."""
+        if change.condition != "anomaly" or change.kind != "raised":
+            return change
+        series = self.dictionary.id_of(change.asset, change.tag)
+        since = np.flatnonzero((rows.series == series) & (rows.offset <= change.offset))
+        reason = self._reasons.as_of(series, rows.time_ns, rows.value, scored, since)
+        return change if reason is None else replace(change, evidence={**change.evidence, **self._told(series, reason)})
+
+    def _told(self, series: int, reason: Deviation) -> dict[str, object]:
+        """A reason as evidence."""
+        spec = self.dictionary.spec(series)
+        parts = (self._ewma if spec.detect == "ewma" else self._detector).PARTS
+        return {
+            "detector": spec.detect, "component": parts[reason.part], "value": reason.value, "value_unit": spec.unit,
+            "expected": reason.expected, "spread": reason.spread, "since_ns": reason.since_ns,
+            "at_ns": reason.at_ns,
+        }  # fmt: skip
 
     def _count_dead(self, dead: DeadLetters, begin: int, end: int) -> None:
         if begin < end:
@@ -168,7 +193,8 @@ class ShardEngine(ShardState):
         figures = self._machines.tick(self._ticks, tick.time_ns, self._windows.closed_ns, self._windows.seen)
         out.figures += figures
         changes = self._rules.tick(tick, passed_ns, figures, self._conditions.tick(passed_ns, tick.offset))
-        out.changes += [self._with_evidence(change) for change in changes]
+        no_rows = Readings.empty(), Scored.empty(0)
+        out.changes += [self._with_evidence(self._with_reason(change, *no_rows)) for change in changes]
         out.changes += self._conflicts.tick(passed_ns, tick.offset)  # no evidence to gather: the ledger counts them
         out.changes += self._machines.changes(tick.offset)
         ledger = self._ledger.take(tick.offset)

@@ -19,6 +19,7 @@ from andon.plant import PlantModel, SeriesSpec
 from andon.series import SeriesDictionary
 from andon.slots import SlotFiles
 from detectors.ewma import EwmaDetector
+from detectors.reasons import Reasons
 from detectors.robust import RobustDetector
 from flows.conflicts import ConflictWatch
 from flows.context import ProductionContext
@@ -69,6 +70,7 @@ class ShardState:
         )  # fmt: skip
         self._detector = RobustDetector(256)
         self._ewma = EwmaDetector(0)
+        self._reasons = Reasons(0)
         self._conditions = ConditionEngine(self._rules_for, journal.points, config.time.correct_for_h * 3600.0)
         self._rules = RuleStages(plant, self.dictionary)
         self._conflicts = ConflictWatch(self.dictionary.spec)
@@ -131,6 +133,8 @@ class ShardState:
         self._detects = np.concatenate([self._detects, detects])
         self._any_detects, self._any_robust = bool(self._detects.any()), bool((self._detects == ROBUST).any())
         self._detector.grow(len(self._detects))
+        if self._any_detects:
+            self._reasons.grow(len(self._detects))
         if self._ewma.nbytes or (detects == EWMA).any():
             self._ewma.grow(len(self._detects))
 
@@ -198,7 +202,7 @@ class ShardState:
     def _parts(self) -> dict[str, Any]:
         return {
             "dictionary": self.dictionary, "windows": self._windows, "duplicates": self._duplicates,
-            "corrections": self._corrections, "detector": self._detector, "ewma": self._ewma,
+            "corrections": self._corrections, "detector": self._detector, "ewma": self._ewma, "reasons": self._reasons,
             "conditions": self._conditions, "rules": self._rules, "conflicts": self._conflicts, "ledger": self._ledger,
             "context": self._context, "touched": self._touched, "retention": self._retention,
             "speeds": self._speeds,

@@ -9,22 +9,23 @@ import numpy as np
 
 from andon.conditions import ConditionChange
 from andon.outputs import Figure, LedgerRows, SpanRows, WindowRows
-from andon.readings import F64, I32, U8, DeadLetters, Event, Message, Messages, Tick
+from andon.readings import I32, U8, DeadLetters, Event, Message, Messages, Tick
+from detectors.contract import Scored
 
 
 class Judged(NamedTuple):
-    """What is known of the rows of a step before time passes in it: verdict uint8[n] by memory, score float64[n].
+    """What is known of the rows of a step before time passes in it: verdict uint8[n] by memory, what detectors say.
 
-    ask int32[k]: the rows, ascending, of which the journal may know more.
+    ask int32[k]: the rows, ascending, of which the journal may know more. scored: empty where no series is scored.
     """
 
     verdict: U8
     ask: I32
-    score: F64
+    scored: Scored
 
-    def rows(self, begin: int, end: int) -> tuple[U8, F64]:
+    def rows(self, begin: int, end: int) -> tuple[U8, Scored]:
         """Verdicts, scores of a stretch; views."""
-        return self.verdict[begin:end], self.score[begin:end]
+        return self.verdict[begin:end], self.scored.rows(slice(begin, end))
 
     def asked(self, begin: int, end: int) -> I32:
         """`ask` of a stretch, from its begin."""

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from andon.packed import pack, unpack
 from andon.slots import CELL, Cell, SlotFiles
-from flows.packed import pack, unpack
 
 LARGE = 2_048  # bytes; shorter ones go into the root
 MANY = 32  # values in a tuple; in a longer one no large runs of bytes are looked for

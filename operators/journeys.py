@@ -7,13 +7,13 @@ place of one is left. It ends where it stands at the last stop, by `journey.ende
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from operators import journey_way as way
+from operators.event_data import text_of
 from operators.journey_plan import Driven, Planned, Point, legs_of, line_of, planned, told_stops
 from operators.journey_run import NEVER, Journey, Stop, Totals, ahead_of
 from operators.journey_setup import JourneySetup
@@ -141,12 +141,12 @@ class JourneyMachine:
     def _happened(self, event: Happened, made: list[Made]) -> None:
         data, at_ns = event.data, event.time_ns
         if event.event == "journey.started":
-            name, plan = _text(data, "journey"), self._setup.plan_of.get(_text(data, "plan"))
+            name, plan = text_of(data, "journey"), self._setup.plan_of.get(text_of(data, "plan"))
             stops = told_stops(data) or (planned(plan, at_ns) if plan else ())
             if self._journey is None or self._journey.start_ns < at_ns:
-                self._start(at_ns, name, _text(data, "plan"), stops, made)
+                self._start(at_ns, name, text_of(data, "plan"), stops, made)
         journey = self._journey
-        if event.event == "journey.ended" and journey and _text(data, "journey") in ("", journey.name):
+        if event.event == "journey.ended" and journey and text_of(data, "journey") in ("", journey.name):
             self._end(journey, at_ns, "event", made)
 
     def _start(self, at_ns: int, name: str, plan: str, stops: tuple[Planned, ...], made: list[Made]) -> None:
@@ -243,8 +243,3 @@ class JourneyMachine:
         self._journey = None if journey is None else Journey.of(journey)
         self._stop = None if stop is None else Stop(*stop)
         self._lay()
-
-
-def _text(data: Mapping[str, Any], name: str) -> str:
-    told = data.get(name)
-    return "" if told is None else str(told)[:64]

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from operators.event_data import LONGEST
+from operators.event_data import LONGEST, text_of
 
 OPEN_END = 2**63 - 1
+EVENTS = ("lot.started", "lot.ended", "order.started", "order.ended")  # all that tell of lots
 
 
 class Told(Protocol):
@@ -50,7 +51,7 @@ class Present:
 
     def take(self, one: Told) -> list[LotStay]:
         """Let an event happen; the stays that it ended, without those that lasted no time."""
-        there, lot = self._there, _lot_of(one)
+        there, lot = self._there, text_of(one.data, "lot")
         ordered = [other for other, (_, _, by_order) in there.items() if by_order]
         left: list[LotStay] = []
         if one.event == "lot.ended":
@@ -87,11 +88,6 @@ def stays(events: Iterable[Told]) -> list[LotStay]:
     present = Present()
     done = [stay for one in events for stay in present.take(one)]
     return sorted([*done, *present.stays], key=lambda stay: (stay.from_ns, stay.lot))
-
-
-def _lot_of(one: Told) -> str:
-    lot = one.data.get("lot")
-    return "" if lot is None else str(lot)[:LONGEST]
 
 
 def lots_at(events: Iterable[Told], start_ns: int, end_ns: int) -> list[LotStay]:

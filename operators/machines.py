@@ -7,6 +7,7 @@ means going back to a snapshot from before it and taking the rows again.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -51,7 +52,7 @@ class Inputs:
     def before(self, upto_ns: int) -> tuple[Inputs, Inputs]:
         """What is earlier than upto_ns, and the rest."""
         row = int(np.searchsorted(self.time_ns, upto_ns))
-        event = sum(one.time_ns < upto_ns for one in self.events)
+        event = bisect_left(self.events, upto_ns, key=lambda one: one.time_ns)
         return self._part(slice(row), slice(event)), self._part(slice(row, None), slice(event, None))
 
     def _part(self, rows: slice, events: slice) -> Inputs:

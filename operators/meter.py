@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 
 from andon.readings import F64, I32, I64, NS_PER_S, U8
+from operators.counters import counted
 
 # int64[7]: accounted until, value stands until, it runs, it ran when time last passed, running, known, starts
 SINCE, UNTIL, RUNS, RAN, RUNNING, KNOWN, STARTS = range(7)
@@ -41,7 +42,7 @@ def take_rows(
 ) -> None:
     """Rows of the state (of 0) and of the counter (of 1) in order of time; others are not looked at.
 
-    running_codes uint8[k]: 1 where a state runs; a code beyond does not. modulus NaN: the counter starts again from 0.
+    running_codes uint8[k]: 1 where a state runs; a code beyond does not. modulus: as of `counted`.
     """
     for at in range(time_ns.shape[0]):
         if of[at] == 0:
@@ -51,11 +52,10 @@ def take_rows(
             state[1] = time_ns[at] + gap_ns
             state[2] = running_codes[code] if 0 <= code < running_codes.shape[0] else 0
         elif of[at] == 1:
-            more = value[at] - count[0]
-            if more < 0.0:
-                more = value[at] if math.isnan(modulus) else more + modulus
-            if not math.isnan(more):
-                count[1] += more
+            if value[at] < 0.0:
+                continue  # no count
+            if not math.isnan(count[0]):
+                count[1] += counted(count[0], value[at], modulus)
             count[0] = value[at]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numba import njit
 
 from andon.readings import F64, I32, I64, NS_PER_S, U8
+from operators.counters import counted
 from operators.time_model import (
     DOWN,
     IDLE,
@@ -136,10 +137,9 @@ def starting_of(starts: F64, starting: I64, code: float) -> int:
 
 @njit(nogil=True, cache=True)
 def count(clock: I64, counts: F64, last: F64, modulus: F64, role: int, value: float) -> None:
-    """Take a sample of a counter: what it counted since the one before is of now.
+    """Take a sample of a counter: what it `counted` since the one before is of now.
 
-    A smaller value is a wrap where a modulus is declared (not NaN) and a wrap leads to it, else a reset, after which it
-    counts from zero. What is below zero is no count. Where the unit produced since the sample before, the items are
+    What is below zero is no count. Where the unit produced since the sample before, the items are
     taken as made then, whatever its state is now: a part is often counted when the state after it has begun.
     """
     if value < 0.0:
@@ -152,10 +152,7 @@ def count(clock: I64, counts: F64, last: F64, modulus: F64, role: int, value: fl
         clock[TOTAL_AT + role] = clock[NOW]
     if np.isnan(before):
         return
-    more = value - before
-    if more < 0.0:
-        wrapped = more + modulus[role]
-        more = wrapped if wrapped >= 0.0 else value  # NaN: no modulus
+    more = counted(before, value, modulus[role])
     counts[role] += more
     if role > GOOD:
         return

@@ -10,6 +10,7 @@ import numpy as np
 
 from andon.readings import F64, U8
 from operators.box_cox import box_cox
+from operators.counters import deltas
 from operators.machines import Happened, Inputs
 from operators.spc_chart import ChartPlan, ControlChart, Judged
 from operators.spc_events import Making, cause_of, limits_of
@@ -92,16 +93,8 @@ class ChartFeed:
         for number, modulus in enumerate(self._wiring.counters):
             mine = rows.input == number
             if modulus is not None and bool(mine.any()):
-                value[mine] = self._deltas(number, modulus, value[mine])
+                value[mine], self._counted[number] = deltas(self._counted[number], value[mine], modulus or math.nan)
         return self._transformed(rows, value)
-
-    def _deltas(self, number: int, modulus: float, value: F64) -> F64:
-        """What was counted since the sample before, as points.counter_deltas; the first of all counts nothing."""
-        before = self._counted[number]
-        delta = np.diff(value, prepend=value[0] if before is None else before)
-        self._counted[number] = float(value[-1])
-        back = delta < 0.0
-        return np.where(back, delta + modulus if modulus else value, delta)
 
     def _transformed(self, rows: Inputs, value: F64) -> Inputs:
         exponent = self._wiring.exponent

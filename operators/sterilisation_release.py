@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from andon.readings import NS_PER_S
-from operators.event_data import LONGEST
+from operators.event_data import LONGEST, text_of
 from operators.sterilisation import Parts
 
 MOST_INDICATORS = 512  # of a load, twice as many as a program may want; beyond them no further one is told apart
@@ -62,7 +62,7 @@ class Load:
         if said not in {"", "released", "rejected"}:
             return
         self.released = said == "released" if said else released
-        self.by = str(data.get("by", ""))[:64]
+        self.by = text_of(data, "by")
 
 
 def grew(result: Any) -> bool | None:

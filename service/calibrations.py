@@ -27,8 +27,8 @@ from operators.calibration import (
     state_at,
     told_once,
 )
-from operators.calibration_machine import declared, permitted, told
-from operators.lots import LotStay, lots_at
+from operators.calibration_machine import DONE, declared, permitted, told
+from operators.lots import EVENTS, LotStay, lots_at
 from sinks.history_reader import HistoryReader
 
 MOST = 10_000  # figures read at once
@@ -83,7 +83,7 @@ class Calibrations:
         known, mpe = declared(self._plant, asset), permitted(self._plant, asset)
         if not known:
             return {}
-        events, zone = self._history.events(asset, 0, OPEN_END_NS), ZoneInfo(self._plant.config.site.timezone)
+        events, zone = self._history.events(asset, 0, OPEN_END_NS, (DONE,)), ZoneInfo(self._plant.config.site.timezone)
         return {
             tag: told_once(
                 mine, [one for event in events if (one := told(event, tag, mpe.get(tag), zone)) is not None]
@@ -131,7 +131,7 @@ class Calibrations:
             for one in self._figures(kind, user, since_ns, doubt.to_ns)
             if one.final and (asset, tag) in self._paths(one)
         ]
-        lots = lots_at(self._history.events(asset, 0, doubt.to_ns), since_ns, doubt.to_ns)
+        lots = lots_at(self._history.events(asset, 0, doubt.to_ns, EVENTS), since_ns, doubt.to_ns)
         alarms = None
         if self._alarms_of is not None:
             all_of = [one for user in sorted(users) for one in self._alarms_of(user, doubt.to_ns)]

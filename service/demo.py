@@ -100,7 +100,7 @@ class Demo:
         self.origin_ns = max(self._sent_until_ns().values())
         self._plant_clock = ScaledClock(self.origin_ns, wall_ns, settings.speed)
         self._clock = clock_arguments(self.origin_ns, wall_ns, settings.speed)
-        self.history = HistoryReader([self.data.history_db(shard) for shard in range(self.shards)])
+        self.history = HistoryReader(self.data.history_dbs(self.shards))
         self.records = site_records(self.plant.config, self.data).open()
         register_rules(self.plant, self.records)
         self.workers = workers_for(self.plant.config.transport)

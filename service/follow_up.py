@@ -83,9 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     data.open(plant.site.id)
     beat = Heartbeat(data, NAME)
     with open_site_records(plant, data, stop, beat=beat) as records, ExitStack() as opened:
-        history = opened.enter_context(
-            closing(HistoryReader([data.history_db(shard) for shard in range(plant.transport.shards)]))
-        )
+        history = opened.enter_context(closing(HistoryReader(data.history_dbs(plant.transport.shards))))
         watch = QualityWatch(records, history, plant.quality, round(plant.time.correct_for_h * 3600 * NS_PER_S))
         duties = [Duty("quality", watch.step)]
         if plant.erp is not None:

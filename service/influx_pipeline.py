@@ -42,7 +42,7 @@ class Pipeline:
     def __init__(self, plant: Plant, data: DataFolder, records: Records, clock: Clock) -> None:
         self._plant, self._data, self._records, self._clock = plant, data, records, clock
         self._shards = range(plant.transport.shards)
-        self._history = HistoryReader([data.history_db(shard) for shard in self._shards])
+        self._history = HistoryReader(data.history_dbs(plant.transport.shards))
         local = plant.transport.kind == "spool"
         self._spools = {shard: Spool(data.spool(shard), shard, clock) for shard in self._shards if local}
 

@@ -6,7 +6,7 @@ when the day has moved and when the inspection is done. The figure `maintenance`
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -33,7 +33,7 @@ class History(Protocol):
 
     def watermark_ns(self) -> int | None: ...
     def newest_figures(self, kind: str, since_ns: int = 0) -> list[Figure]: ...
-    def events(self, asset: str, start_ns: int, end_ns: int) -> Sequence[Happened]: ...
+    def events(self, asset: str, start_ns: int, end_ns: int, names: Sequence[str] = ()) -> Sequence[Happened]: ...
 
 
 class Inspections:
@@ -42,7 +42,7 @@ class Inspections:
     def __init__(self, records: Records, plant: PlantModel, history: History, within_d: float) -> None:
         self._records, self._plant, self._history, self._within_d = records, plant, history, within_d
         self._zone = ZoneInfo(plant.config.site.timezone)
-        self._told: dict[tuple[str, str], About] | None = None  # by asset and subject; None: not read yet
+        self._told: dict[Mode, dict[str, About]] | None = None  # by subject; None: not read yet
 
     def step(self) -> None:
         """`report`, for who does it again and again."""
@@ -54,7 +54,9 @@ class Inspections:
         if now_ns is None:
             return 0
         if self._told is None:
-            self._told = {key: one["about"] for key, one in self._records.told_reports(KIND).items()}
+            self._told = {}
+            for (asset, subject), one in self._records.told_reports(KIND).items():
+                self._told.setdefault((asset, str(one["about"]["mode"])), {})[subject] = one["about"]
         newest = {
             (one.asset, one.tag): one
             for one in self._history.newest_figures("maintenance", now_ns - OLD_NS)
@@ -62,30 +64,45 @@ class Inspections:
         }
         due = due_inspections([(*mode, one.parts) for mode, one in newest.items()], self._within_d)
         soon = {(one.asset, one.mode) for one in due}
-        running = {(asset, str(one["mode"])) for (asset, _), one in self._told.items() if one["done"] is None}
-        return sum(self._look_at(mode, newest.get(mode), now_ns, new=mode in soon) for mode in sorted(soon | running))
+        running = {mode for mode, told in self._told.items() if any(one["done"] is None for one in told.values())}
+        modes = soon | running
+        heard = self._heard(modes, now_ns)
+        return sum(self._look_at(mode, newest.get(mode), heard, now_ns, new=mode in soon) for mode in sorted(modes))
 
     def _is_configured(self, asset: str, mode: str) -> bool:
         known = asset in self._plant.assets
         return known and any(one.id == mode for one in self._plant.template_of(asset).failure_mode)
 
-    def _look_at(self, mode: Mode, figure: Figure | None, now_ns: int, *, new: bool) -> int:
+    def _heard(self, modes: Collection[Mode], now_ns: int) -> dict[str, Sequence[Happened]]:
+        """What began a plan anew, of each asset: read once, from where something can still follow from it."""
+        from_ns: dict[str, int] = {}
+        for asset, name in modes:
+            mode_ns = _needed_from((self._told or {}).get((asset, name), {}).values())
+            from_ns[asset] = min(from_ns.get(asset, mode_ns), mode_ns)
+        return {
+            asset: self._history.events(asset, start_ns, now_ns + 1, (INSPECTED, MAINTAINED))
+            for asset, start_ns in from_ns.items()
+        }
+
+    def _look_at(
+        self, mode: Mode, figure: Figure | None, heard: Mapping[str, Sequence[Happened]], now_ns: int, *, new: bool
+    ) -> int:
         """Close the records of inspections that are done since; open or correct the one that comes next.
 
         The next one waits for a figure that ends later, and for the next step: what is heard of late makes it anew.
         """
         asset, name = mode
-        told = {
-            subject: one for (at, subject), one in (self._told or {}).items() if at == asset and one["mode"] == name
-        }
-        ended_ns = self._ended(mode, now_ns)
+        told = (self._told or {}).get(mode, {})
+        ended_ns = [
+            one.time_ns for one in heard[asset] if one.data.get("mode") is None or str(one.data["mode"]) == name
+        ]
         ended = [_stamp(at_ns) for at_ns in ended_ns]
         changed = 0
-        for subject, one in told.items():
+        for subject, one in list(told.items()):
             after = next((stamp for stamp in ended if stamp > str(one["since"] or "")), None)
             if after is not None and one["done"] is None:
-                changed += self._tell(asset, subject, {**one, "done": after}, now_ns)
-        since = max((*ended, *(str(one["since"] or "") for one in told.values())), default="")
+                changed += self._tell(mode, subject, {**one, "done": after}, now_ns)
+        since = max((*ended, *_known(told.values())), default="")
         subject = f"{name}/{since or 'first'}"
         before = told.get(subject)
         if figure is None or (before is None and (changed or not new)):
@@ -96,16 +113,7 @@ class Inspections:
         if day is None:
             return changed
         about = {"mode": name, "since": since or None, "due": day.isoformat(), "done": None}
-        return changed + self._tell(asset, subject, about, now_ns)
-
-    def _ended(self, mode: Mode, now_ns: int) -> list[int]:
-        """When the plan began anew, ns, in order: as the figure hears it."""
-        asset, name = mode
-        return [
-            one.time_ns
-            for one in self._history.events(asset, 0, now_ns + 1)
-            if one.event in (INSPECTED, MAINTAINED) and str(one.data.get("mode", name)) == name
-        ]
+        return changed + self._tell(mode, subject, about, now_ns)
 
     def _day(self, figure: Figure, before: About | None) -> date | None:
         """The day of the site on which it is due; the one that was told while it is due, or nearly the same."""
@@ -119,13 +127,26 @@ class Inspections:
         begin = datetime.combine(told, time(), self._zone)
         return told if begin - STEADY <= at < begin + timedelta(days=1) + STEADY else at.date()
 
-    def _tell(self, asset: str, subject: str, about: About, now_ns: int) -> int:
-        told = {} if self._told is None else self._told
-        if told.get((asset, subject)) == about:
+    def _tell(self, mode: Mode, subject: str, about: About, now_ns: int) -> int:
+        told = {} if self._told is None else self._told.setdefault(mode, {})
+        if told.get(subject) == about:
             return 0
-        revision = self._records.tell_report(KIND, asset, subject, {}, about, SYSTEM_QUALITY, at_ns=now_ns)
-        told[asset, subject] = about
+        revision = self._records.tell_report(KIND, mode[0], subject, {}, about, SYSTEM_QUALITY, at_ns=now_ns)
+        told[subject] = about
         return int(revision is not None)
+
+
+def _known(told: Iterable[About]) -> Iterator[str]:
+    """Stamps of inspections that were told of, also when the history has let them go since."""
+    for one in told:
+        yield from (str(one["since"] or ""), str(one["done"] or ""))
+
+
+def _needed_from(told: Collection[About]) -> int:
+    """From when on (ns) inspections matter: since the newest that is known, and since each record that is open."""
+    newest = max(_known(told), default="")
+    least = min((newest, *(str(one["since"] or "") for one in told if one["done"] is None)))
+    return round(datetime.fromisoformat(least).timestamp()) * NS_PER_S if least else 0
 
 
 def _stamp(time_ns: int) -> str:

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from andon.config.erp_back import Quality
 from andon.readings import NS_PER_S
 from andon.records import SYSTEM_QUALITY, AlarmRecord, Records
-from operators.lots import lots_at
+from operators.lots import EVENTS, lots_at
 from sinks.history_reader import HistoryReader
 
 LOOK_BACK_NS = 400 * 86_400 * NS_PER_S  # a lot may have been in a store for a year
@@ -66,7 +66,7 @@ class QualityWatch:
         begun_ns = alarm.begun_ns or alarm.start_ns
         now_ns = max(self.history.watermark_ns() or 0, alarm.confirmed_ns)
         until_ns = max(begun_ns, now_ns if alarm.cleared_ns is None else alarm.cleared_ns) + 1
-        events = self.history.events(alarm.asset, begun_ns - LOOK_BACK_NS, until_ns)
+        events = self.history.events(alarm.asset, begun_ns - LOOK_BACK_NS, until_ns, EVENTS)
         stays = lots_at(events, begun_ns, until_ns)
         return sum(self.records.hold_lot(alarm.key, stay.lot, stay.product, SYSTEM_QUALITY) for stay in stays)
 

@@ -22,9 +22,10 @@ from andon.plant import PlantModel
 from andon.readings import NS_PER_S
 from andon.records import SYSTEM_QUALITY, Records
 from flows.figure_specs import machine_specs
-from operators.lots import OPEN_END, LotStay, stays
+from operators.lots import EVENTS, OPEN_END, LotStay, stays
 from operators.oee import oee_ratios
 from operators.profiles import profile_of
+from operators.wear_machines import MAINTAINED
 from service.figure_reports.document import ReportError
 from service.figure_reports.spans import Shift, shift_of
 from service.report_figures import (
@@ -121,7 +122,7 @@ class Reporter:
         """
         for asset in self._stores:
             by_lot: dict[str, list[LotStay]] = {}
-            for stay in stays(self.history.events(asset, now_ns - LOOK_BACK_NS, now_ns + 1)):
+            for stay in stays(self.history.events(asset, now_ns - LOOK_BACK_NS, now_ns + 1, EVENTS)):
                 by_lot.setdefault(stay.lot, []).append(stay)
             for lot, there in by_lot.items():
                 if there[-1].to_ns != OPEN_END and since_ns < there[-1].to_ns <= now_ns:
@@ -187,12 +188,13 @@ class Reporter:
         new = 0
         for asset in self.plant.assets:
             same: Counter[str] = Counter()  # several of one second are a record each, in the log's order
-            for one in self.history.events(asset, since_ns - since_ns % NS_PER_S, now_ns + 1):
-                if self.settings.maintenance and one.event == "maintenance.ended":
-                    done = _stamp(one.time_ns)
-                    same[done] += 1
-                    subject = done if same[done] == 1 else f"{done}/{same[done]}"
-                    new += self._tell("maintenance_done", asset, subject, {"done": done, **one.data}, one.time_ns)
+            begin_ns = since_ns - since_ns % NS_PER_S
+            wanted = self.settings.maintenance
+            for one in self.history.events(asset, begin_ns, now_ns + 1, (MAINTAINED,)) if wanted else ():
+                done = _stamp(one.time_ns)
+                same[done] += 1
+                subject = done if same[done] == 1 else f"{done}/{same[done]}"
+                new += self._tell("maintenance_done", asset, subject, {"done": done, **one.data}, one.time_ns)
             if self.settings.calibration_d is not None:
                 new += self._calibration(asset, now_ns, round(self.settings.calibration_d * DAY_NS))
         return new

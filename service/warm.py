@@ -64,7 +64,7 @@ def _others() -> None:
     three = np.arange(3)
     Warming(1, 0.5).take(three * NS_PER_S, np.zeros(3))
     Pulses(Shocks((1.0,), (1,), 1.0), 0).take(three, np.zeros(3, np.int32), np.zeros(3), 0, 3, 3)
-    EwmaDetector(1).step(np.zeros(3, np.int32), three * NS_PER_S, np.zeros(3))
+    EwmaDetector(1).score_many(np.zeros(3, np.int32), three * NS_PER_S, np.zeros(3))
     scorers(np.zeros(3, np.int32), np.zeros(3, np.uint8), np.zeros(3, np.uint8), np.zeros(1, np.uint8))
     health_machine.compile_kernels()
     humidity_kernel.compile_kernels()

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from simulators.device import CauseOf, Device, no_causes
+from simulators.device import CauseOf, no_causes
 from simulators.eo_steriliser import EoState, EoSteriliser
 from simulators.leak_test import LeakState, LeakTest
-from simulators.phases import Phases
+from simulators.phases import Phased
 from simulators.washer import Washer, WasherState
 
 
@@ -30,7 +30,7 @@ def true_washes(seed: int, seconds: int, low_c: float, cause_of: CauseOf = no_ca
     """values: a0 [s] of the load; hold_s: water and load at least low_c in the disinfection without a break."""
     device = Washer(seed, cause_of)
     runs: list[TrueRun] = []
-    for run, phase, _ in _seconds(device, device.phases, seconds, runs):
+    for run, phase, _ in _seconds(device, seconds, runs):
         before: WasherState = device.state
         if phase == "disinfection":
             _hold(run, inside=min(before.water, before.load) >= low_c)
@@ -46,7 +46,7 @@ def true_eo_cycles(
     """values: hold_s within limits (by names of `EoState`), gas [mg/l] at the begin of the exposure, extremes of it."""
     device = EoSteriliser(seed, cause_of)
     runs: list[TrueRun] = []
-    for run, phase, _ in _seconds(device, device.phases, seconds, runs):
+    for run, phase, _ in _seconds(device, seconds, runs):
         state: EoState = device.state
         if phase == "exposure":
             inside = all(low <= getattr(state, name) <= high for name, (low, high) in limits.items())
@@ -65,7 +65,7 @@ def true_leaks(seed: int, seconds: int, settle_s: int, hold_s: int, cause_of: Ca
     """values: leak [kPa/min] of air over the measuring time, vacuum [kPa] at its begin."""
     device = LeakTest(seed, cause_of)
     runs: list[TrueRun] = []
-    for run, phase, second in _seconds(device, device.phases, seconds, runs):
+    for run, phase, second in _seconds(device, seconds, runs):
         state: LeakState = device.state
         into_s = second - run.phases_s.get("leak_test", second)
         if phase == "leak_test" and into_s == settle_s:
@@ -87,12 +87,10 @@ def _hold(run: TrueRun, *, inside: bool) -> bool:
     return False
 
 
-def _seconds(
-    device: Device[Any], phases: Phases, seconds: int, runs: list[TrueRun]
-) -> Iterator[tuple[TrueRun, str, int]]:
+def _seconds(device: Phased[Any], seconds: int, runs: list[TrueRun]) -> Iterator[tuple[TrueRun, str, int]]:
     """(run, phase, second) of every second of every cycle; the device is to be stepped by whoever asks."""
     for second in range(seconds):
-        now = phases.at(second)
+        now = device.phases.at(second)
         if now.phase == "idle":
             if runs and not runs[-1].end_s:
                 runs[-1].end_s = second

@@ -8,13 +8,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from simulators.autoclave import saturation_kpa
-from simulators.device import Cause, CauseOf, Device, Sample, State, no_causes
-from simulators.phases import Phases
+from simulators.device import Cause, Sample, State
+from simulators.phases import Phased, Spans
 
-SPANS_S = {
-    "idle": (600, 300), "vacuum": (600, 60), "conditioning": (1500, 300), "injection": (420, 60),
-    "exposure": (3600, 90), "exhaust": (600, 100), "aeration": (1200, 300),
-}  # fmt: skip
 EVERY_S = 10  # so often it sends
 CHAMBER_C, ROOM_C, TEMP_TAU_S, LOAD_TAU_S = 50.0, 45.0, 300.0, 240.0
 DOSE_MG_L, LOW_DOSE_MG_L = 700.0, 400.0  # let in; from a bottle that runs empty
@@ -27,7 +23,10 @@ NOISE = {"chamber_temp": 0.05, "load_temp": 0.05, "humidity": 0.1, "gas": 1.0, "
 
 @dataclass(slots=True)
 class EoState(State):
-    """Temperatures, Cel; relative humidity, %; gas, mg/l; air, kPa; dose: what the cycle lets in, mg/l."""
+    """Temperatures, Cel; relative humidity, %; gas, mg/l; air, kPa; dose: what the cycle lets in, mg/l.
+
+    It begins idle, at the temperature of its room.
+    """
 
     chamber: float = ROOM_C
     load: float = ROOM_C
@@ -44,7 +43,7 @@ class EoState(State):
         return self.air + steam + ethylene_oxide
 
 
-class EoSteriliser(Device[EoState]):
+class EoSteriliser(Phased[EoState]):
     """Phases, two temperatures, humidity, concentration and pressure, every ten seconds; phases when they change.
 
     Faults: gas_low (the bottle runs empty while it is let in), humidity_falls (dry from the exposure on).
@@ -56,14 +55,11 @@ class EoSteriliser(Device[EoState]):
     }  # fmt: skip
     gauss, uniform = 5, 0
     state_type = EoState
-
-    def __init__(self, seed: int, cause_of: CauseOf = no_causes) -> None:
-        super().__init__(seed, cause_of)
-        self.phases = Phases(seed, "eo", SPANS_S)
-
-    def first_state(self) -> EoState:
-        """Idle, at the temperature of its room."""
-        return EoState()
+    process = "eo"
+    spans_s: ClassVar[Spans] = {
+        "idle": (600, 300), "vacuum": (600, 60), "conditioning": (1500, 300), "injection": (420, 60),
+        "exposure": (3600, 90), "exhaust": (600, 100), "aeration": (1200, 300),
+    }  # fmt: skip
 
     def advance(self, noise: list[float], cause: Cause | None) -> list[Sample]:
         """What stands at the begin of the second; then the second passes."""

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from simulators.device import Cause, CauseOf, Device, Sample, State, no_causes
+from simulators.device import Cause, Sample, State
 from simulators.noise import between
-from simulators.phases import Phases
+from simulators.phases import Phased, Spans
 
-SPANS_S = {"idle": (600, 300), "vacuum": (500, 100), "leak_test": (930, 60)}
 AIR_KPA, VACUUM_KPA, PUMP_TAU_S = 101.3, 4.0, 60.0
 TIGHT, LOOSE = (0.01, 0.09), (0.18, 0.30)  # kPa/min that leak in; a gasket that is worn
 WET_KPA, WET_TAU_S = 1.5, 60.0  # drops that evaporate when the pump stops
@@ -20,7 +19,10 @@ NOISE_KPA, NOISE_C = 0.01, 0.02
 
 @dataclass(slots=True)
 class LeakState(State):
-    """Air in the chamber and what drops have evaporated, kPa; leaked: air that came in during this test, kPa."""
+    """Air in the chamber and what drops have evaporated, kPa; leaked: air that came in during this test, kPa.
+
+    It begins open to the air.
+    """
 
     air: float = AIR_KPA
     vapour: float = 0.0
@@ -33,25 +35,19 @@ class LeakState(State):
         return (self.air + self.vapour) * (self.wall + 273.15) / (WALL_C + 273.15)
 
 
-class LeakTest(Device[LeakState]):
+class LeakTest(Phased[LeakState]):
     """Phase, chamber pressure and temperature, once a second. Fault: gasket_worn (leaks too much)."""
 
     asset = "sterile/autoclave2"
     units: ClassVar[Mapping[str, str]] = {"chamber_pressure": "kPa", "drain_temp": "Cel"}
     gauss, uniform = 2, 0
     state_type = LeakState
-
-    def __init__(self, seed: int, cause_of: CauseOf = no_causes) -> None:
-        super().__init__(seed, cause_of)
-        self.phases = Phases(seed, "leak", SPANS_S)
-
-    def first_state(self) -> LeakState:
-        """Open to the air."""
-        return LeakState()
+    process = "leak"
+    spans_s: ClassVar[Spans] = {"idle": (600, 300), "vacuum": (500, 100), "leak_test": (930, 60)}
 
     def leak_kpa_min(self, cycle: int, *, worn: bool) -> float:
         """Air that comes in against a vacuum, kPa/min: one leak a test."""
-        return between(*(LOOSE if worn else TIGHT), self.seed, "leak", cycle)
+        return between(*(LOOSE if worn else TIGHT), self.seed, self.process, cycle)
 
     def advance(self, noise: list[float], cause: Cause | None) -> list[Sample]:
         """What stands at the begin of the second; then the second passes."""

@@ -1,12 +1,15 @@
-"""Cycles of a process, one after the other, each a row of phases of drawn lengths."""
+"""Cycles of a process, one after the other, each a row of phases of drawn lengths; and a device that runs them."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
+from simulators.device import CauseOf, Device, S, no_causes
 from simulators.noise import unit
+
+Spans = Mapping[str, tuple[int, int]]  # of each phase the least length and how much it may be longer, s
 
 
 class Moment(NamedTuple):
@@ -19,9 +22,9 @@ class Moment(NamedTuple):
 
 
 class Phases:
-    """spans_s: of each phase the least length and how much it may be longer, s. Cycle 0 begins with second 0."""
+    """The cycles of a seed under a name, each of the phases of spans_s in turn. Cycle 0 begins with second 0."""
 
-    def __init__(self, seed: int, name: str, spans_s: Mapping[str, tuple[int, int]]) -> None:
+    def __init__(self, seed: int, name: str, spans_s: Spans) -> None:
         self._seed, self._name, self._spans_s = seed, name, dict(spans_s)
         self._starts_s = [0]
         self._phases: list[tuple[int, str, int]] = []  # cycle, phase, length
@@ -41,3 +44,22 @@ class Phases:
             length_s = least_s + int(more_s * unit(self._seed, self._name, cycle, phase))
             self._phases.append((cycle, phase, length_s))
             self._starts_s.append(self._starts_s[-1] + length_s)
+
+
+class Phased(Device[S]):
+    """A device that runs cycle after cycle from second 0 on, and starts in the state that its type is made in.
+
+    process : the name that its lengths are drawn under.
+    spans_s : its phases, those of a cycle in order.
+    """
+
+    process: ClassVar[str]
+    spans_s: ClassVar[Spans]
+
+    def __init__(self, seed: int, cause_of: CauseOf = no_causes) -> None:
+        super().__init__(seed, cause_of)
+        self.phases = Phases(seed, self.process, self.spans_s)
+
+    def first_state(self) -> S:
+        """All fields as the type has them."""
+        return self.state_type()  # type: ignore[return-value]  # each class names its own S

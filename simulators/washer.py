@@ -7,13 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from simulators.device import Cause, CauseOf, Device, Sample, State, no_causes
-from simulators.phases import Phases
+from simulators.device import Cause, Sample, State
+from simulators.phases import Phased, Spans
 
-SPANS_S = {
-    "idle": (200, 200), "prewash": (120, 30), "wash": (300, 60), "rinse": (100, 30), "heating": (200, 40),
-    "disinfection": (72, 9), "drying": (400, 100),
-}  # fmt: skip
 HEADS_FOR = {"idle": 30.0, "prewash": 32.0, "wash": 55.0, "rinse": 42.0, "drying": 60.0}  # Cel
 HOT_C, WEAK_C = 90.9, 87.4  # what the controller keeps; what a weak heater reaches
 WATER_TAU_S, LOAD_TAU_S, LOAD_BELOW_K = 45.0, 7.0, 0.15
@@ -24,14 +20,17 @@ T_REF_C, Z_K, LEAST_C = 80.0, 10.0, 65.0  # of A0 (EN ISO 15883-1)
 
 @dataclass(slots=True)
 class WasherState(State):
-    """Temperatures of the water and of the load, Cel; a0: what the load truly had in this disinfection, s."""
+    """Temperatures of the water and of the load, Cel; a0: what the load truly had in this disinfection, s.
+
+    It begins cold and idle.
+    """
 
     water: float = 30.0
     load: float = 30.0
     a0: float = 0.0
 
 
-class Washer(Device[WasherState]):
+class Washer(Phased[WasherState]):
     """Phases, the temperature of the water (reference) and of a probe in the load, once a second.
 
     Faults: heater_weak (never reaches its temperature), probe_lost (load_temp is not sent).
@@ -41,14 +40,11 @@ class Washer(Device[WasherState]):
     units: ClassVar[Mapping[str, str]] = {"water_temp": "Cel", "load_temp": "Cel"}
     gauss, uniform = 2, 0
     state_type = WasherState
-
-    def __init__(self, seed: int, cause_of: CauseOf = no_causes) -> None:
-        super().__init__(seed, cause_of)
-        self.phases = Phases(seed, "washer", SPANS_S)
-
-    def first_state(self) -> WasherState:
-        """Cold and idle."""
-        return WasherState()
+    process = "washer"
+    spans_s: ClassVar[Spans] = {
+        "idle": (200, 200), "prewash": (120, 30), "wash": (300, 60), "rinse": (100, 30), "heating": (200, 40),
+        "disinfection": (72, 9), "drying": (400, 100),
+    }  # fmt: skip
 
     def advance(self, noise: list[float], cause: Cause | None) -> list[Sample]:
         """What stands at the begin of the second; then the second passes."""

@@ -20,6 +20,8 @@ create table if not exists event (
 INSERT = "insert into event values (?,?,?,?,?) on conflict do nothing"
 HAS = "select 1 from sqlite_master where type = 'table' and name = 'event'"
 SELECT = "select asset, time_ns, event, data, offset from event where asset = ? and time_ns >= ? and time_ns < ?"
+SELECT_NAMED = """select asset, time_ns, event, data, offset from event
+where asset = ? and time_ns >= ? and time_ns < ? and event in (select value from json_each(?))"""
 # The last event of each kind before it stays, because it is what is in force.
 PRUNE = """
 delete from event where asset = :asset and time_ns < :before and exists (

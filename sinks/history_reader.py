@@ -289,12 +289,14 @@ class HistoryReader:
         )
         return max((row[3] for row in rows), default=after), {(row[0], row[1], row[2]) for row in rows}
 
-    def events(self, asset: str, start_ns: int, end_ns: int) -> list[EventRow]:
-        """What happened to an asset in [start_ns, end_ns) of event time, in order."""
+    def events(self, asset: str, start_ns: int, end_ns: int, names: Sequence[str] = ()) -> list[EventRow]:
+        """What happened to an asset in [start_ns, end_ns) of event time, in order; names: of these events alone."""
         rows: list[EventRow] = []
+        statement = event_history.SELECT_NAMED if names else event_history.SELECT
+        values = (asset, start_ns, end_ns, *([orjson.dumps(list(names)).decode()] if names else ()))
         for file in self._files:
             if file.rows(event_history.HAS):  # a version before had none
-                rows += map(event_history.told, file.rows(event_history.SELECT, (asset, start_ns, end_ns)))
+                rows += map(event_history.told, file.rows(statement, values))
         return sorted(rows, key=lambda one: (one.time_ns, one.offset))
 
     def paths(self) -> list[tuple[str, str]]:

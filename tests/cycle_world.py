@@ -11,7 +11,6 @@ import orjson
 from andon.config.models import Plant
 from andon.plant import PlantModel
 from andon.readings import Message
-from simulators import eo_steriliser, leak_test, washer
 from simulators.device import Cause
 from simulators.eo_steriliser import EoSteriliser
 from simulators.leak_test import LeakTest
@@ -27,23 +26,22 @@ RANGES = {"temperature": (46.0, 54.0), "humidity": (40.0, 80.0), "concentration"
 WEAK_WASH, LOST_WASH, WORN_TEST, LOW_GAS, DRY = 2, 4, 3, 1, 2  # cycles in which something goes wrong
 
 
-def during(cycle, asset, name, spans_s, what, phases):
+def during(cycle, kind, what, phases):
     """A cause over whole phases of one cycle."""
-    table = Phases(SEED, name, spans_s)
+    table = Phases(SEED, kind.process, kind.spans_s)
     seconds = [second for second in range(EO_S) if table.at(second)[:2] in {(cycle, one) for one in phases}]
-    return Cause(what, asset, seconds[0], seconds[-1] + 1, 0.0)
+    return Cause(what, kind.asset, seconds[0], seconds[-1] + 1, 0.0)
 
 
 @cache
 def causes():
     """All that goes wrong."""
-    wash, eo, leak = washer.SPANS_S, eo_steriliser.SPANS_S, leak_test.SPANS_S
     return (
-        during(WEAK_WASH, Washer.asset, "washer", wash, "heater_weak", ("heating", "disinfection")),
-        during(LOST_WASH, Washer.asset, "washer", wash, "probe_lost", ("disinfection",)),
-        during(WORN_TEST, LeakTest.asset, "leak", leak, "gasket_worn", ("leak_test",)),
-        during(LOW_GAS, EoSteriliser.asset, "eo", eo, "gas_low", ("injection",)),
-        during(DRY, EoSteriliser.asset, "eo", eo, "humidity_falls", ("exposure",)),
+        during(WEAK_WASH, Washer, "heater_weak", ("heating", "disinfection")),
+        during(LOST_WASH, Washer, "probe_lost", ("disinfection",)),
+        during(WORN_TEST, LeakTest, "gasket_worn", ("leak_test",)),
+        during(LOW_GAS, EoSteriliser, "gas_low", ("injection",)),
+        during(DRY, EoSteriliser, "humidity_falls", ("exposure",)),
     )
 
 
@@ -62,7 +60,7 @@ def plant():
     }  # fmt: skip
     templates = [
         {"name": "washer", "series": [
-            {"tag": "phase", "kind": "state", "states": list(washer.SPANS_S)},
+            {"tag": "phase", "kind": "state", "states": list(Washer.spans_s)},
             *({"tag": tag, **cel, "every_s": 1} for tag in ("water_temp", "load_temp")),
         ], "sterilisation": {
             "phase": "phase", "reference": "water_temp", "probes": ["load_temp"], "program": [
@@ -70,7 +68,7 @@ def plant():
             ],
         }},
         {"name": "eo", "series": [
-            {"tag": "phase", "kind": "state", "states": list(eo_steriliser.SPANS_S), "every_s": 10},
+            {"tag": "phase", "kind": "state", "states": list(EoSteriliser.spans_s), "every_s": 10},
             *({"tag": tag, **cel, "every_s": 10} for tag in ("chamber_temp", "load_temp")),
             {"tag": "humidity", "unit": "%", "every_s": 10}, {"tag": "gas", "unit": "mg/L", "every_s": 10},
             {"tag": "pressure", "unit": "kPa", "every_s": 10},
@@ -79,7 +77,7 @@ def plant():
             "concentration": "gas", "pressure": "pressure", "program": [eo],
         }},
         {"name": "leak", "series": [
-            {"tag": "phase", "kind": "state", "states": list(leak_test.SPANS_S)},
+            {"tag": "phase", "kind": "state", "states": list(LeakTest.spans_s)},
             {"tag": "chamber_pressure", "unit": "kPa", "every_s": 1}, {"tag": "drain_temp", **cel, "every_s": 1},
         ], "sterilisation": {
             "phase": "phase", "reference": "drain_temp", "pressure": "chamber_pressure", "program": [
@@ -111,15 +109,12 @@ def rows():
     """(second, body) of all that the devices send."""
     found = []
     for kind, seconds in ((Washer, WASHER_S), (EoSteriliser, EO_S), (LeakTest, LEAK_S)):
-        device, states = kind(SEED, cause_of), list(SPANS[kind])
+        device, states = kind(SEED, cause_of), list(kind.spans_s)
         for second in range(seconds):
             for tag, value in device.step():
                 told = states.index(value) if isinstance(value, str) else value
                 found.append((second, body(second, kind.asset, tag=tag, value=told)))
     return found
-
-
-SPANS = {Washer: washer.SPANS_S, EoSteriliser: eo_steriliser.SPANS_S, LeakTest: leak_test.SPANS_S}
 
 
 def body(second, asset, **more):

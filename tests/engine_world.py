@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import orjson
 
+from andon.conditions import ConditionChange
 from andon.config.models import Plant
+from andon.outputs import ShardOutputs
 from andon.plant import PlantModel
 from andon.readings import Message
 from andon.slots import SlotFiles
@@ -113,18 +117,46 @@ class Seen:
 
 def run(messages: list[tuple[int, bytes]], cut: int, *, model: PlantModel | None = None, restart: bool = False) -> Seen:
     """(received_ns, body) in steps of `cut` messages; restart: a new engine from the snapshot after every step."""
+    seen = Seen()
+    for outputs in _steps(model or plant(), messages, cut, restart=restart):
+        seen.take(outputs)
+    return seen
+
+
+class Figures(NamedTuple):
+    """What a run told. running: (kind, parts) of the figures that were not final, in order."""
+
+    final: dict[tuple[str, str, int], tuple[int, dict[str, object], dict[str, object]]]  # kind, tag, start -> the rest
+    running: list[tuple[str, dict[str, object]]]
+    raised: list[ConditionChange]
+
+
+def figures(model: PlantModel, messages: list[tuple[int, bytes]], cut: int) -> Figures:
+    """The figures, the newest of each, and the alarms that (received_ns, body) give in steps of `cut` messages."""
+    found = Figures({}, [], [])
+    for outputs in _steps(model, messages, cut):
+        for one in outputs.figures:
+            if one.final:
+                found.final[one.kind, one.tag, one.start_ns] = (one.end_ns, dict(one.parts), dict(one.about))
+            else:
+                found.running.append((one.kind, dict(one.parts)))
+        found.raised.extend(change for change in outputs.conditions if change.kind == "raised")
+    return found
+
+
+def _steps(
+    model: PlantModel, messages: list[tuple[int, bytes]], cut: int, *, restart: bool = False
+) -> Iterator[ShardOutputs]:
     log = [Message(at + 1, received_ns, raw) for at, (received_ns, raw) in enumerate(messages)]
-    model, seen = model or plant(), Seen()
     with tempfile.TemporaryDirectory(dir=IN_MEMORY) as name:
         engine = open_engine(model, Path(name))
         engine.restore(None)
         for begin in range(0, len(log), cut):
-            seen.take(engine.step(log[begin : begin + cut]))
+            yield engine.step(log[begin : begin + cut])
             if restart:
                 state = engine.snapshot()
                 engine = open_engine(model, Path(name))
                 engine.restore(state)
-    return seen
 
 
 def open_engine(model: PlantModel, folder: Path) -> ShardEngine:

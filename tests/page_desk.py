@@ -1,6 +1,6 @@
 """Fixtures of the tests that open the page: a browser, the service in front of the module's `plant`, and a person.
 
-A test module gives `plant` (scope module) and `person` (role and width of the screen), and imports these.
+A test module gives `plant` (scope module) and imports these; for `visit` also `person`, role and width of the screen.
 """
 
 from __future__ import annotations

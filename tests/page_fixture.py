@@ -140,7 +140,7 @@ class PagePlant:
         ).open()
         self.dead = [DeadLetterStore(self.data.dead_letters_db(shard), shard, 64.0, 90.0) for shard in shards]
         self.spools = [Spool(self.data.spool(shard), shard, self.clock) for shard in shards]
-        self.history = HistoryReader([self.data.history_db(shard) for shard in shards])
+        self.history = HistoryReader(self.data.history_dbs(len(shards)))
         self.room = Room(self.plant, self.records, self.history, self.dead, self.spools, self.clock)
         self.ids = {path: number for number, path in enumerate(self.plant.series)}
         self.offset = 0

@@ -66,6 +66,12 @@ def test_paths_of_a_shard_lie_inside_their_parts(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_histories_of_a_site_are_those_of_its_shards_in_order(tmp_path: Path) -> None:
+    folder = DataFolder(tmp_path)
+    assert folder.history_dbs(0) == []
+    assert folder.history_dbs(3) == [folder.history_db(0), folder.history_db(1), folder.history_db(2)]
+
+
 def test_wider_rights_are_narrowed_with_a_warning(tmp_path: Path) -> None:
     folder = DataFolder(tmp_path / "data")
     folder.create("szh1")

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from river import stats
 
+from detectors.contract import Scored
 from detectors.ewma import ALPHA, HALF_LIFE_ROWS, WARM_UP, EwmaDetector
 from detectors.robust import DEFAULT_THRESHOLD
 from tests import detector_checks
@@ -22,7 +23,8 @@ def make():
 def scores(value, time_s=None):
     value = np.asarray(value, np.float64)
     time_s = np.arange(len(value)) if time_s is None else np.asarray(time_s)
-    return EwmaDetector(1).step(np.zeros(len(value), np.int32), np.round(time_s * SECOND).astype(np.int64), value)
+    time_ns = np.round(time_s * SECOND).astype(np.int64)
+    return EwmaDetector(1).score_many(np.zeros(len(value), np.int32), time_ns, value).score
 
 
 @pytest.mark.parametrize("check", detector_checks.ALL, ids=lambda check: check.__name__)
@@ -63,14 +65,14 @@ def test_mean_and_variance_are_those_of_river():
     first = int(1 / ALPHA)
     detector, mean, variance = EwmaDetector(1), stats.Mean(), stats.Var(ddof=0)
     for at, one in enumerate(value[:first].tolist()):
-        detector.step(np.zeros(1, np.int32), np.array([at * SECOND]), np.array([one]))
+        detector.score_many(np.zeros(1, np.int32), np.array([at * SECOND]), np.array([one]))
         mean.update(one)
         variance.update(one)
     state = detector._states[0]
     assert (state["mean"], state["variance"]) == pytest.approx((mean.get(), variance.get()), rel=1e-9)
     rest = np.r_[state["mean"], value[first:]]  # river begins with its first value as the mean, and no variance
     detector._states[0]["variance"] = 0.0
-    detector.step(np.zeros(len(rest) - 1, np.int32), np.arange(first, 1000) * SECOND, rest[1:])
+    detector.score_many(np.zeros(len(rest) - 1, np.int32), np.arange(first, 1000) * SECOND, rest[1:])
     fading_mean, fading_variance = stats.EWMean(ALPHA), stats.EWVar(ALPHA)
     for one in rest.tolist():
         fading_mean.update(one)
@@ -96,11 +98,12 @@ def test_only_the_rows_that_are_asked_for_are_scored_and_learned_from():
     ids, time_ns, value = detector_checks.mixed_rows()
     by = (np.arange(len(ids)) % 3).astype(np.uint8)
     one, other = make(), make()
-    score = np.full(len(ids), -1.0)
-    one.step_some(ids, time_ns, value, by, 2, score)
+    scored = Scored.empty(len(ids))
+    scored.score[:] = -1.0
+    one.score_some(ids, time_ns, value, by, 2, scored)
     own = by == 2
-    assert score[own].tobytes() == other.step(ids[own], time_ns[own], value[own]).tobytes()
-    assert (score[~own] == -1.0).all()
+    assert scored.score[own].tobytes() == other.score_many(ids[own], time_ns[own], value[own]).score.tobytes()
+    assert (scored.score[~own] == -1.0).all()
     assert one.snapshot() == other.snapshot()
 
 
@@ -111,23 +114,3 @@ def test_one_series_after_another_costs_few_copies():
         detector.grow(capacity)
         held.add(detector.nbytes)
     assert len(held) < 20
-
-
-@pytest.mark.parametrize("series", [[-1], [4], [0, 1, 4]])
-def test_ids_outside_the_capacity_are_refused(series):
-    n = len(series)
-    with pytest.raises(ValueError, match=r"allowed 0\.\.3"):
-        make().step(np.array(series, np.int32), np.zeros(n, np.int64), np.zeros(n))
-
-
-def test_columns_of_different_lengths_are_refused():
-    with pytest.raises(ValueError, match="lengths differ"):
-        make().step(np.zeros(2, np.int32), np.zeros(2, np.int64), np.zeros(3))
-
-
-def test_a_snapshot_of_another_layout_is_refused():
-    layout, states = make().snapshot()
-    with pytest.raises(ValueError, match="layout 99"):
-        make().restore((99, states))
-    with pytest.raises(ValueError, match="7 bytes"):
-        make().restore((layout, b"7 bytes"))

@@ -231,7 +231,7 @@ def test_a_removed_rule_goes_with_the_first_of_several_figures():
 
 
 def test_the_cost_of_a_figure_does_not_grow_with_their_number():
-    """Counted, not timed: how often the points that are known are gone through for the figures of one tick."""
+    """Counted, not timed: how often all points that are known, or all rules, are gone through for a tick's figures."""
 
     class Counted(dict):
         runs = 0
@@ -240,11 +240,26 @@ def test_the_cost_of_a_figure_does_not_grow_with_their_number():
             self.runs += 1
             return super().__iter__()
 
+        def values(self):
+            self.runs += 1
+            return super().values()
+
     engine = rules_of(WARM)
     engine.take([figure(0, 5.0, asset=f"cold/room{at}") for at in range(50)], 0)
     engine._state = counted = Counted(engine._state)
+    engine._rules = rules = Counted(engine._rules)
     engine.take([figure(1, 9.0, asset=f"cold/room{at}") for at in range(50)], 1)
-    assert counted.runs == 1
+    assert (counted.runs, rules.runs) == (0, 0)
+
+
+@pytest.mark.parametrize("today", [WARM, WARM.model_copy(update={"above": 8.5})], ids=["same", "changed"])
+def test_points_that_come_back_share_their_rule(today):
+    engine = rules_of(WARM)
+    engine.take([figure(0, 9.0, asset=f"cold/room{at}") for at in range(50)], 0)
+    again = restarted(engine, today)
+    assert {one.rule.above for one in again._state.values()} == {8.0}, "open ones go on under theirs"
+    assert len({id(one.rule) for one in again._state.values()}) == 1
+    assert again.snapshot() == engine.snapshot()
 
 
 def test_figures_that_still_run_are_not_judged():

@@ -17,6 +17,7 @@ from andon.plant import PlantModel
 from andon.readings import NS_PER_S
 from operators.health_machine import specs
 from operators.machines import NO_INPUTS, Every, Inputs
+from operators.meter import Meter, MeterSpec
 from operators.wear import DAY_NS
 from tests import naive_health
 
@@ -167,6 +168,23 @@ def test_rows_of_before_the_begin_stand_and_count_on():
     (made,) = seen.step(early, 120 * S)
     assert (made.parts["value"], made.parts["samples"]) == (None, 0.0)
     assert made.parts["slope_per_d"] == pytest.approx(0.5 / 10 * 86_400)
+
+
+@pytest.mark.parametrize(
+    ("modulus", "values", "counted"),
+    [
+        (1000.0, (990, 5), 15),
+        (1000.0, (5000, 3, 8), 8),  # beyond the modulus: no wrap, a reset
+        (np.nan, (100, -1, 101), 1),  # below zero no counter counts
+        (1000.0, (100, -5, 101), 1),
+        (np.nan, (-3, 5, 6), 1),
+    ],
+)  # fmt: skip
+def test_a_counter_never_counts_backwards(modulus, values, counted):
+    meter = Meter(MeterSpec(np.array([0, 1], np.uint8), 60 * S, modulus))
+    rows = len(values)
+    meter.take(np.arange(rows, dtype=np.int64) * S, np.ones(rows, np.int32), np.array(values, np.float64))
+    assert meter.at(100 * S).cycles == counted
 
 
 def test_a_layout_of_another_version_is_refused():

@@ -228,6 +228,8 @@ def test_events_are_kept_once_and_the_last_of_each_kind_stays(path: Path) -> Non
         (10, "lot.started", {"lot": "A"}), (20, "lot.started", {"lot": "B"}), (30, "calibration.done", {"due": "x"}),
     ]  # fmt: skip
     assert [one.data["lot"] for one in reader.events("cold/room1", 20 * NS_PER_S, 30 * NS_PER_S)] == ["B"]
+    named = reader.events("cold/room1", 0, HOUR_NS, ("calibration.done", "lot.ended"))
+    assert [one.event for one in named] == ["calibration.done"]
     assert writer.prune(HOUR_NS) == 1
     assert [one.time_ns // NS_PER_S for one in reader.events("cold/room1", 0, HOUR_NS)] == [20, 30]
     reader.close()

@@ -19,6 +19,7 @@ from tests.records_world import START_NS, fresh
 
 pytestmark = pytest.mark.usefixtures("database")
 PUMP = "utilities/pump1"
+NULL = "null"  # a mode that is told as null: of all, as the figure has it
 PLANT = PlantModel(Plant.model_validate({
     "schema": 1, "enterprise": {"id": "acme"}, "site": {"id": "szh1", "timezone": "Asia/Shanghai"},
     "template": [{
@@ -36,6 +37,7 @@ class Past:
     day: float = 0.0
     due_on: dict[str, float | None] = field(default_factory=dict)  # failure mode -> day; None: not known
     heard: list[tuple[float, str, str | None]] = field(default_factory=list)
+    reads: list[tuple[str, float]] = field(default_factory=list)  # of events: asset, from which day
 
     def watermark_ns(self):
         return START_NS + round(self.day * DAY_NS)
@@ -50,12 +52,19 @@ class Past:
             for mode, day in self.due_on.items()
         ]  # fmt: skip
 
-    def events(self, asset, start_ns, end_ns):
+    def events(self, asset, start_ns, end_ns, names=()):
+        self.reads.append((asset, (start_ns - START_NS) / DAY_NS))
         rows = [
-            EventRow(PUMP, START_NS + round(at * DAY_NS), event, {} if mode is None else {"mode": mode}, 0)
+            EventRow(
+                PUMP,
+                START_NS + round(at * DAY_NS),
+                event,
+                {} if mode is None else {"mode": None if mode == NULL else mode},
+                0,
+            )
             for at, event, mode in sorted(self.heard, key=lambda one: one[0])
         ]
-        return [one for one in rows if start_ns <= one.time_ns < end_ns]
+        return [one for one in rows if start_ns <= one.time_ns < end_ns and (not names or one.event in names)]
 
 
 def sent(records):
@@ -125,6 +134,15 @@ def test_an_inspection_that_is_heard_of_late_goes_on_from_its_true_time(tmp_path
     assert subjects == {"seal/2025-12-07T00:00:00Z", "seal/2026-01-02T00:00:00Z"}
 
 
+def test_a_mode_of_null_is_every_mode_as_for_the_figure(tmp_path):
+    records, past = fresh(tmp_path), Past(due_on={"seal": 5.0})
+    watch = Inspections(records, PLANT, past, 14.0)
+    assert watch.report() == 1
+    past.day, past.heard = 6.0, [(5.75, "inspection.done", NULL)]
+    assert watch.report() == 1
+    assert sent(records)[-1][3] == "2026-01-06T18:00:00Z"
+
+
 def test_what_is_no_longer_configured_is_left_alone(tmp_path):
     records, past = fresh(tmp_path), Past(due_on={"gone": 1.0})
     assert Inspections(records, PLANT, past, 14.0).report() == 0
@@ -153,3 +171,31 @@ def test_a_machine_that_hardly_runs_does_not_stop_the_others(tmp_path, in_d):
     past.due_on |= {"bearing": 12.0, "seal": in_d}
     assert watch.report() == 2
     assert [one[2] for one in sent(records) if one[1] == "seal/first"] == ["2126-01-02"]
+
+
+def test_events_of_an_asset_are_read_once_and_only_where_something_can_still_follow(tmp_path):
+    records, past = fresh(tmp_path), Past(due_on={"seal": 5.0, "bearing": 6.0})
+    watch = Inspections(records, PLANT, past, 14.0)
+    assert watch.report() == 2
+    assert [asset for asset, _ in past.reads] == [PUMP], "two failure modes, one read"
+    past.day, past.due_on = 40.0, {"seal": 41.0, "bearing": 42.0}
+    past.heard = [(3.0, "lot.started", None), (4.0, "inspection.done", "seal"), (4.5, "inspection.done", "bearing")]
+    assert watch.report() == 2
+    assert watch.report() == 2, "those that come next"
+    past.reads.clear()
+    assert watch.report() == 0
+    assert past.reads == [(PUMP, 4.0)], "from the last inspection of the one that waits longest"
+
+
+def test_an_inspection_that_the_history_has_let_go_of_stays_done(tmp_path):
+    records, past = fresh(tmp_path), Past(due_on={"seal": 5.0})
+    watch = Inspections(records, PLANT, past, 14.0)
+    assert watch.report() == 1
+    past.day, past.heard, past.due_on["seal"] = 7.0, [(6.0, "inspection.done", "seal")], 800.0
+    assert watch.report() == 1
+    past.day, past.heard = 790.0, []
+    assert watch.report() == 1
+    assert Inspections(records, PLANT, past, 14.0).report() == 0
+    done = "2026-01-07T00:00:00Z"
+    last = {subject: was for _, subject, _, was in sent(records)}
+    assert last == {"seal/first": done, f"seal/{done}": None}

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 import orjson
 
-from andon.readings import Message
-from tests.engine_world import IN_MEMORY, START_NS, S, body, open_engine, plant, tick
+from tests.engine_world import START_NS, S, body, figures, plant, tick
 
 ASSET = "road/t1"
 PLANT = {
@@ -50,26 +46,10 @@ def log(hole=()):
     return messages + [(START_NS + second * S, tick(START_NS + second * S)) for second in range(END, END + 150)]
 
 
-def figures(messages, cut):
-    final, running, raised = {}, [], []
-    with tempfile.TemporaryDirectory(dir=IN_MEMORY) as name:
-        engine = open_engine(plant(**PLANT), Path(name))
-        engine.restore(None)
-        told = [Message(at + 1, received_ns, raw) for at, (received_ns, raw) in enumerate(messages)]
-        for begin in range(0, len(told), cut):
-            outputs = engine.step(told[begin : begin + cut])
-            for one in outputs.figures:
-                if one.final:
-                    final[one.kind, one.start_ns] = (one.end_ns, dict(one.parts), dict(one.about))
-                elif one.kind == "journey":
-                    running.append(dict(one.parts))
-            raised += [change for change in outputs.conditions if change.kind == "raised"]
-    return final, running, raised
-
-
 def test_a_journey_in_the_flow():
-    final, running, raised = figures(log(), 10**6)
-    (journey,) = [(start, *one) for (kind, start), one in final.items() if kind == "journey"]
+    final, told, raised = figures(plant(**PLANT), log(), 10**6)
+    running = [parts for kind, parts in told if kind == "journey"]
+    (journey,) = [(start, *one) for (kind, _, start), one in final.items() if kind == "journey"]
     assert journey[0] == START_NS + LEAVES * S
     assert abs(journey[1] - (START_NS + ARRIVES * S)) <= 10 * S
     assert journey[3] == {"journey": "J-1", "plan": "daily", "ended": "arrived"}
@@ -78,10 +58,10 @@ def test_a_journey_in_the_flow():
     assert running
     assert running[-1]["remaining_km"] < running[0]["remaining_km"]
     assert [(one.rule_id, one.asset) for one in raised] == [("late", ASSET)]
-    assert figures(log(), 7)[0] == final
+    assert figures(plant(**PLANT), log(), 7).final == final
 
 
 def test_positions_that_come_late_give_the_same_figures():
-    on_time, _, _ = figures(log(), 50)
-    corrected, _, _ = figures(log(range(200, 320, 5)), 50)
+    on_time = figures(plant(**PLANT), log(), 50).final
+    corrected = figures(plant(**PLANT), log(range(200, 320, 5)), 50).final
     assert corrected == on_time

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.lots import OPEN_END, LotStay, lots_at, stays
+from operators.lots import EVENTS, OPEN_END, LotStay, lots_at, stays
 from sinks.event_history import EventRow
 
 
@@ -25,6 +25,13 @@ MACHINE = told(
     (25, "order.started", {"order": "3", "lot": "B"}), (30, "order.ended", {"order": "3"}),
     (40, "order.started", {"order": "4"}),
 )  # fmt: skip
+
+
+@pytest.mark.parametrize("events", [ROOM, MACHINE])
+def test_no_other_event_tells_of_lots(events):
+    more = [*events, *told((15, "door.opened", {"lot": "A"}), (45, "lot.moved", {"lot": "B"}))]
+    more.sort(key=lambda one: one.time_ns)
+    assert stays([one for one in more if one.event in EVENTS]) == stays(more) == stays(events)
 
 
 def test_a_room_holds_many():

@@ -28,7 +28,7 @@ from service.qualify.vectors import QualifyError, Vector, own, parse
 from service.qualify.words import Words, view
 from tests.command_line import Terminal, andon
 from tests.tree import ROOT
-from tests.vector_files import FILE
+from tests.vector_files import FILE, needs_file
 
 __all__ = ["andon"]  # a fixture
 NUMBER = {"id": "n", "area": "units", "fn": "ucum", "inputs": {"value": 1, "frm": "bar", "to": "kPa"}, "expected": 100}
@@ -53,10 +53,9 @@ def test_vectors_of_this_release(area):
     assert [(one.vector.id, one.about) for one in results if one.verdict != Verdict.PASSED] == []
 
 
+@needs_file
 @pytest.mark.parametrize("area", sorted(AREAS))
 def test_vectors_of_the_domain(area):
-    if not FILE.exists():
-        pytest.skip(f"no vectors at {FILE}")
     told = parse(FILE.read_bytes(), FILE.name).vectors
     results = run([one for one in told if one.area == area], bindings())
     assert results

@@ -21,7 +21,8 @@ def make():
 
 def scores(value, every_s=1):
     value = np.asarray(value, np.float64)
-    return RobustDetector(1).step(np.zeros(len(value), np.int32), np.arange(len(value)) * every_s * SECOND, value)
+    time_ns = np.arange(len(value)) * every_s * SECOND
+    return RobustDetector(1).score_many(np.zeros(len(value), np.int32), time_ns, value).score
 
 
 @pytest.mark.parametrize("check", detector_checks.ALL, ids=lambda check: check.__name__)
@@ -63,7 +64,7 @@ def _twin_input(kind):
 def test_equals_its_twin_in_plain_python(kind):
     time_s, value = _twin_input(kind)
     time_ns = np.round(time_s * 1e9).astype(np.int64)
-    fast = RobustDetector(1).step(np.zeros(len(value), np.int32), time_ns, value)
+    fast = RobustDetector(1).score_many(np.zeros(len(value), np.int32), time_ns, value).score
     twin = naive.Detector()
     slow = [twin.step(time / 1e9, one) for time, one in zip(time_ns.tolist(), value.tolist(), strict=True)]
     np.testing.assert_allclose(fast, slow, rtol=1e-6, atol=1e-6)
@@ -72,47 +73,22 @@ def test_equals_its_twin_in_plain_python(kind):
 
 def test_interleaved_series_are_scored_as_if_alone():
     ids, time_ns, value = detector_checks.mixed_rows()
-    together = make().step(ids, time_ns, value)
+    together = make().score_many(ids, time_ns, value).score
     for one in range(3):
         own = ids == one
-        alone = RobustDetector(1).step(np.zeros(own.sum(), np.int32), time_ns[own], value[own])
+        alone = RobustDetector(1).score_many(np.zeros(own.sum(), np.int32), time_ns[own], value[own]).score
         assert alone.tobytes() == together[own].tobytes()
 
 
 def test_grow_keeps_what_is_known():
     ids, time_ns, value = detector_checks.mixed_rows(series=3)
     small, large = RobustDetector(3), RobustDetector(3)
-    small.step(ids[:2000], time_ns[:2000], value[:2000])
-    large.step(ids[:2000], time_ns[:2000], value[:2000])
+    small.score_many(ids[:2000], time_ns[:2000], value[:2000])
+    large.score_many(ids[:2000], time_ns[:2000], value[:2000])
     large.grow(5000)
-    expected = small.step(ids[2000:], time_ns[2000:], value[2000:])
-    assert large.step(ids[2000:], time_ns[2000:], value[2000:]).tobytes() == expected.tobytes()
-    large.step(np.array([4999], np.int32), time_ns[:1], value[:1])
-
-
-@pytest.mark.parametrize("series", [[-1], [4], [0, 1, 4]])
-def test_ids_outside_the_capacity_are_refused(series):
-    n = len(series)
-    with pytest.raises(ValueError, match=r"allowed 0\.\.3"):
-        make().step(np.array(series, np.int32), np.zeros(n, np.int64), np.zeros(n))
-
-
-def test_columns_of_different_lengths_are_refused():
-    with pytest.raises(ValueError, match="lengths differ"):
-        make().step(np.zeros(2, np.int32), np.zeros(2, np.int64), np.zeros(3))
-
-
-def test_a_snapshot_of_another_layout_is_refused():
-    layout, slots, states = make().snapshot()
-    with pytest.raises(ValueError, match="layout 99"):
-        make().restore((99, slots, states))
-    with pytest.raises(ValueError, match="7 bytes"):
-        make().restore((layout, slots, b"7 bytes"))
-
-
-def test_no_rows_are_fine():
-    empty = make().step(np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0))
-    assert len(empty) == 0
+    expected = small.score_many(ids[2000:], time_ns[2000:], value[2000:]).score
+    assert large.score_many(ids[2000:], time_ns[2000:], value[2000:]).score.tobytes() == expected.tobytes()
+    large.score_many(np.array([4999], np.int32), time_ns[:1], value[:1])
 
 
 def test_scores_lie_between_0_and_12_whatever_comes():
@@ -183,7 +159,7 @@ def test_the_first_row_after_an_outage_is_no_step():
     value = 20.0 + np.sin(np.arange(2 * n) / 150.0) + rng.normal(0.0, 0.02, 2 * n)
     kept = np.r_[0:n, n + 471 : 2 * n]  # half a period later: the other side of the wave
     detector = RobustDetector(1)
-    score = detector.step(np.zeros(len(kept), np.int32), kept * SECOND, value[kept])
+    score = detector.score_many(np.zeros(len(kept), np.int32), kept * SECOND, value[kept]).score
     assert abs(value[n + 471] - value[n - 1]) > 1.0
     assert score[n] < 4.0
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import random
-import tempfile
-from pathlib import Path
 
-from andon.readings import Message
-from tests.engine_world import IN_MEMORY, START_NS, S, body, open_engine, plant, tick
+from tests.engine_world import START_NS, S, body, figures, plant, tick
 
 SHIFTED = range(150, 175)
 PLANT = {
@@ -42,23 +39,8 @@ def log(late=()):
     return messages + [(START_NS + second * S, tick(START_NS + second * S)) for second in range(240, 340)]
 
 
-def figures(messages, cut):
-    final, raised = {}, []
-    with tempfile.TemporaryDirectory(dir=IN_MEMORY) as name:
-        engine = open_engine(plant(**PLANT), Path(name))
-        engine.restore(None)
-        told = [Message(at + 1, received_ns, raw) for at, (received_ns, raw) in enumerate(messages)]
-        for begin in range(0, len(told), cut):
-            outputs = engine.step(told[begin : begin + cut])
-            for one in outputs.figures:
-                if one.final:
-                    final[one.kind, one.tag, one.start_ns] = (one.end_ns, dict(one.parts), dict(one.about))
-            raised += [change for change in outputs.conditions if change.kind == "raised"]
-    return final, raised
-
-
 def test_a_chart_in_the_flow():
-    whole, raised = figures(log(), 10**6)
+    whole, _, raised = figures(plant(**PLANT), log(), 10**6)
     points = {start_ns: figure for (kind, _, start_ns), figure in whole.items() if kind == "spc"}
     assert len(points) == 48
     signals = {(start_ns - START_NS) // S for start_ns, (_, parts, _) in points.items() if parts["signal"]}
@@ -66,10 +48,11 @@ def test_a_chart_in_the_flow():
     assert [parts["signal"] for _, (_, parts, _) in sorted(points.items())[:10]] == [None] * 10
     assert any(kind == "capability" for kind, _, _ in whole)
     assert [(one.rule_id, one.start_ns) for one in raised][:1] == [("out", START_NS + min(signals) * S)]
-    assert figures(log(), 7) == (whole, raised)
+    cut = figures(plant(**PLANT), log(), 7)
+    assert (cut.final, cut.raised) == (whole, raised)
 
 
 def test_late_rows_give_the_same_figures():
-    on_time, _ = figures(log(), 50)
-    corrected, _ = figures(log(range(100, 110)), 50)
+    on_time = figures(plant(**PLANT), log(), 50).final
+    corrected = figures(plant(**PLANT), log(range(100, 110)), 50).final
     assert corrected == on_time

@@ -233,6 +233,23 @@ def test_counters_go_on_over_resets_and_wraps():
         assert one.parts["value"] == expected
 
 
+@pytest.mark.parametrize(
+    ("modulus", "values", "counted", "left_out"),
+    [
+        (1000.0, (5000.0, 3.0, 8.0), 8.0, 0),  # beyond the modulus: no wrap, a reset
+        (0.0, (100.0, -1.0, 101.0), 1.0, 1),  # below zero no counter counts
+        (1000.0, (-3.0, 5.0, 6.0), 1.0, 1),
+    ],
+)  # fmt: skip
+def test_a_counter_never_counts_backwards(modulus, values, counted, left_out):
+    how = cutting(mode=TIME, length_s=100, gap_s=1000)
+    rows = [(second * 10 * S, 0, value, 0) for second, value in enumerate(values)]
+    plan = ChartPlan("c", limits=(Known("v1", 9.0),))
+    for stops in ([], [5 * S, 15 * S]):
+        (one,) = run(chart(plan, how, counters=(modulus,)), inputs(rows), 100 * S, stops)
+        assert (one.parts["value"], one.parts["left_out"]) == (counted, left_out)
+
+
 def test_a_head_start_and_a_width_of_ones_own():
     (one,) = run(chart(ChartPlan("cusum", head_start=2.5, limits=KNOWN)), inputs(values([12.0])), 2 * S)
     assert (one.parts["c_plus"], one.parts["c_minus"], one.parts["n_plus"]) == (3.0, 1.0, 1)

@@ -117,6 +117,7 @@ def test_what_indicators_decide(events, expected):
 def test_a_load_that_is_released_on_proof():
     one = last(BI, (*READ, at(2 * DAY_S, "load.released", load="L1", by="Q. A.")))
     assert (one.parts["released"], one.parts["unproven"], one.about["by"]) == (1.0, 0.0, "Q. A.")
+    assert "by" not in last(BI, (*READ, at(2 * DAY_S, "load.released", load="L1", by=None))).about, "nobody is no name"
 
 
 @pytest.mark.parametrize("spec", [BI, TIGHT], ids=["undecided", "failed"])

@@ -7,7 +7,7 @@ import pytest
 from andon.readings import NS_PER_S
 from service.qualify.alarm import decided
 from service.qualify.binding import Binding
-from tests.vector_files import FILE, agrees, answer, check, vectors
+from tests.vector_files import agrees, answer, check, needs_file, vectors
 
 MINUTE_NS = 60 * NS_PER_S
 
@@ -47,7 +47,7 @@ def test_what_depends_on_the_batch_is_no_answer():
     assert answer(Binding("here", batches=lambda given, _: given["x"]), {"x": 1}) == 1
 
 
-@pytest.mark.skipif(not FILE.exists(), reason=f"no vectors at {FILE}")
+@needs_file
 @pytest.mark.parametrize("unknown", [("oe",), ("oee", "window_avail", "unheard of")])
 def test_a_file_without_the_wanted_vectors_is_no_pass(unknown):
     with pytest.raises(ValueError, match="no vectors of oe"):

@@ -19,7 +19,10 @@ from service.erp_link import write_link
 from service.web import stream
 from service.web.api import counts
 from sinks.breaker import Breaker
+from tests.page_desk import served
 from tests.page_fixture import FILLER, NOW_NS, PagePlant, Served, page_plant
+
+__all__ = ["served"]  # a fixture
 
 
 @pytest.fixture(scope="module")
@@ -27,13 +30,6 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PagePlant]:
     made = page_plant(tmp_path_factory.mktemp("stream"))
     yield made
     made.close()
-
-
-@pytest.fixture(scope="module")
-def served(plant: PagePlant) -> Iterator[Served]:
-    one = Served(plant.room)
-    yield one
-    one.close()
 
 
 @pytest.fixture

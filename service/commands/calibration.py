@@ -91,7 +91,7 @@ def _opened(config: Any, data: Any) -> Iterator[Calibrations]:
 
     plant = plant_of(config)
     folder = open_data(data, plant)
-    files = [folder.history_db(shard) for shard in range(plant.config.transport.shards)]
+    files = folder.history_dbs(plant.config.transport.shards)
     with ExitStack() as stack:
         reader = stack.enter_context(closing(HistoryReader([path for path in files if path.exists()])))
         there = plant.config.records is not None or folder.records_db.exists()

@@ -49,8 +49,7 @@ def show(
 
     plant = plant_of(config)
     folder, shift = open_data(data, plant), shift_of(plant, day, name)
-    paths = [folder.history_db(shard) for shard in range(plant.config.transport.shards)]
-    with closing(HistoryReader(paths)) as history:
+    with closing(HistoryReader(folder.history_dbs(plant.config.transport.shards))) as history:
         as_of_ns = instant(as_of)
         reached_ns = as_of_ns or history.watermark_ns() or shift.end_ns
         whole_ns = min(shift.end_ns, reached_ns)

@@ -101,7 +101,7 @@ def _run(
 
     chosen, plant = language_of(language), plant_of(config)
     folder = open_data(data, plant)
-    paths = [folder.history_db(shard) for shard in range(plant.config.transport.shards)]
+    paths = folder.history_dbs(plant.config.transport.shards)
     with open_records(folder, plant) as records, closing(HistoryReader(paths)) as history:
         made = make(Sources(Room(plant, records, history, [], [], SystemClock(), folder), instant(as_of)))
         if out is not None:

@@ -10,9 +10,9 @@ import typer
 from andon.clock import SystemClock
 from andon.datafolder import DataFolder, write_durably
 from andon.errors import DataFolderError
+from andon.packed import unpack
 from andon.plant import PlantModel
 from andon.readings import NS_PER_S
-from flows.packed import unpack
 from service.terminal import (
     CONFIG,
     DATA,

@@ -38,12 +38,12 @@ def collect(room: Room, key: str) -> Bundle:
     """
     records = room.records
     alarm, transitions, trail = steady(records, key)
-    place = place_of(room.data, room.plant.config.transport.shards, alarm.asset, alarm.tag)
+    shards = room.plant.config.transport.shards
+    place = place_of(room.data, shards, alarm.asset, alarm.tag)
     span = span_of(alarm)
     found = None if place is None else place.journal.find([place.series], *span)
     readings = NO_READINGS if place is None or found is None else readings_json(place, found, span, alarm.evidence)
-    shards = range(room.plant.config.transport.shards)
-    paths = [] if room.data is None else [room.data.history_db(shard) for shard in shards]
+    paths = [] if room.data is None else room.data.history_dbs(shards)
     with closing(HistoryReader(paths)) as history:
         windows = windows_json(history, alarm.asset, alarm.tag, found, span)
         figures = figures_json(history, room.plant, alarm.asset, _lasted(alarm), place)

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 from andon.calendars import Stretch, midnight_ns
 from andon.plant import PlantModel
-from operators.lots import LotStay, stays
+from operators.lots import EVENTS, LotStay, stays
 from service.figure_reports.document import ReportError
 from sinks.history_reader import HistoryReader
 
@@ -83,7 +83,7 @@ def legs_of(plant: PlantModel, history: HistoryReader, lot: str, now_ns: int) ->
     found = [
         Leg(asset, stay, min(stay.to_ns, max(now_ns, stay.from_ns)))
         for asset in plant.assets
-        for stay in stays(history.events(asset, 0, EVER_NS))
+        for stay in stays(history.events(asset, 0, EVER_NS, EVENTS))
         if stay.lot == lot
     ]
     if not found:

@@ -29,8 +29,8 @@ log = structlog.get_logger()
 
 def history_of(plant: Plant, data: DataFolder, base: Path) -> HistoryReader:
     """The reader of a site. base: the folder of plant.toml. Without a token the page is served from the local files."""
-    shards = range(plant.transport.shards)
-    paths = [data.history_db(shard) for shard in shards]
+    shards = plant.transport.shards
+    paths = data.history_dbs(shards)
     influx = plant.influx
     if influx is None:
         return HistoryReader(paths)
@@ -45,7 +45,7 @@ def history_of(plant: Plant, data: DataFolder, base: Path) -> HistoryReader:
         part_names={"cold_chain": cold_chain_names()},
         kept_from=lambda: SystemClock().now_ns() - kept_ns,
         longest_ns=round(plant.windows.figures_s * NS_PER_S),
-        behind=Behind([data.segments("influx", part) for part in (*shards, "sender")]),
+        behind=Behind([data.segments("influx", part) for part in (*range(shards), "sender")]),
     )  # fmt: skip
 
 

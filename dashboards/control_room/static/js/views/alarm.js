@@ -86,5 +86,6 @@ function shown(name, what) {
   if (what !== null && typeof what === "object" && !Array.isArray(what)) {
     return h("ul.evidence-list", null, Object.entries(what).map(([one, inner]) => h("li", { key: one }, h("span.sub-name", null, nameOf(one)), shown(one, inner))));
   }
-  return h("code", null, typeof what === "object" ? JSON.stringify(what) : String(what));
+  const rounded = typeof what === "number" && !Number.isInteger(what) ? Number(what.toPrecision(6)) : what;
+  return h("code", null, typeof what === "object" ? JSON.stringify(what) : String(rounded));
 }
