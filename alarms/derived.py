@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,6 +25,14 @@ from andon.readings import I32, I64, U8, Readings
 LAYOUT = 1
 Snapshot = tuple[Any, ...]
 Point = tuple[str, str, str]  # asset, tag, rule id
+
+
+class _Written(NamedTuple):
+    """A rule with its version, and as snapshots have it."""
+
+    rule: Rule
+    version: str
+    text: str
 
 
 class DerivedConditions:
@@ -45,6 +53,7 @@ class DerivedConditions:
         self._of_path: dict[str, int] = {}
         self._slots: list[Slot] = []
         self._rules: dict[tuple[str, str], Rule] = {}  # by id and version, for evidence
+        self._written: dict[int, _Written] = {}  # by id of the rule, which it keeps alive
         self._open: set[Point] = set()
         self._changing: set[int] = set()  # slots that wait, or that end with the condition that is open
         self._state = np.zeros(0, SLOT)
@@ -126,11 +135,18 @@ class DerivedConditions:
         self._grow(place + 1)
         self._state[place] = fresh_slot(slot.rule) if state is None else state
         for rule in (slot.rule, *([slot.today] if slot.today else [])):
-            self._rules[rule.id, rule_version(rule)] = rule
+            self._rules[rule.id, self._of(rule).version] = rule
         self._links = None
         if state is None:
             self._engine.bind(place, self._spec_of(place, spec))
         return place
+
+    def _of(self, rule: Rule) -> _Written:
+        """Once a rule, not once a slot at each snapshot."""
+        written = self._written.get(id(rule))
+        if written is None:
+            written = self._written[id(rule)] = _Written(rule, rule_version(rule), rule_text(rule))
+        return written
 
     def _grow(self, count: int) -> None:
         more = max(count - len(self._state), 16, len(self._state)) if count > len(self._state) else 0
@@ -190,9 +206,9 @@ class DerivedConditions:
     def snapshot(self) -> Snapshot:
         """The whole state, plain values, independent of the configuration."""
         count = len(self._slots)
-        slots = tuple((slot.series, rule_text(slot.rule)) for slot in self._slots)
+        slots = tuple((slot.series, self._of(slot.rule).text) for slot in self._slots)
         state = (self._state[:count].tobytes(), self._times[:count].tobytes(), self._values[:count].tobytes())
-        rules = tuple(sorted(rule_text(rule) for rule in self._rules.values()))
+        rules = tuple(sorted(self._of(rule).text for rule in self._rules.values()))
         return (LAYOUT, len(self._specs), slots, state, tuple(sorted(self._open)), rules, self._engine.snapshot())
 
     def restore(self, snapshot: Snapshot, specs: Sequence[SeriesSpec]) -> None:
@@ -211,9 +227,10 @@ class DerivedConditions:
         for series, spec in enumerate(specs):
             self._add_series(series, spec)
         self._state, self._times, self._values = slot_arrays(state, len(slots))
+        before = {text: Rule.model_validate_json(text) for text in {*rules, *(text for _, text in slots)}}
         for place, (series, text) in enumerate(slots):
-            self._slots.append(self._carried(place, series, Rule.model_validate_json(text)))
-        self._remember_rules(rules)
+            self._slots.append(self._carried(place, series, before[text]))
+        self._remember_rules([before[text] for text in rules])
         self._engine.restore(engine, [self._spec_of(at, specs[slot.series]) for at, slot in enumerate(self._slots)])
         for series, spec in enumerate(specs):
             self._add_missing(series, spec)
@@ -234,12 +251,11 @@ class DerivedConditions:
         self._state["kind"][place] = NONE
         return Slot(series, rule, None)
 
-    def _remember_rules(self, texts: Sequence[str]) -> None:
-        """Rules that open conditions still name, and those of the slots."""
+    def _remember_rules(self, before: Sequence[Rule]) -> None:
+        """Of those of a snapshot the rules that open conditions still name; and those of the slots."""
         named = {rule_id for _, _, rule_id in self._open}
-        before = [Rule.model_validate_json(text) for text in texts]
         for rule in [*(one for one in before if one.id in named), *(slot.rule for slot in self._slots)]:
-            self._rules[rule.id, rule_version(rule)] = rule
+            self._rules[rule.id, self._of(rule).version] = rule
 
     def _add_missing(self, series: int, spec: SeriesSpec) -> None:
         """Slots for the rules of now that have none; they wait where a condition of an older one is open."""

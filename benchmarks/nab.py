@@ -45,13 +45,14 @@ class LabelledSeries:
 class Result:
     """What the alarms of a detector come to over some series.
 
-    scores: by profile; recall: share of windows hit; delay_s: median from the begin of a hit window to its first hit.
+    scores: by profile; recall: share of windows hit; delay_s: median from the begin of a hit window to its first hit,
+    None where none is hit.
     false : runs of rows with an alarm outside all windows; days: of all series.
     """
 
     scores: Mapping[str, float]
     recall: float
-    delay_s: float
+    delay_s: float | None
     false: int
     days: float
 
@@ -113,7 +114,7 @@ def _falling(at: F64) -> F64:
 
 
 class Judge:
-    """Scores alarms on some series. Series that lie wholly within probation, with their windows, count for nothing."""
+    """Scores alarms on some series. Windows that lie wholly within probation can be neither hit nor missed."""
 
     def __init__(self, series: Iterable[LabelledSeries]) -> None:
         self.series = list(series)
@@ -122,26 +123,48 @@ class Judge:
             worth, window = weights(one)
             worth[: probation(len(worth))] = np.nan
             self._worth.append(worth)
-            self._window.append(np.where(window >= 0, window + first, -1))
+            self._window.append(np.where((window >= 0) & ~np.isnan(worth), window + first, -1))
             first += len(one.windows)
-        self._windows = first  # with those in probation: they are part of what is perfect
+        self._judged = np.array([len(np.unique(window[window >= 0])) for window in self._window])
+        self._labelled = np.array([len(one.windows) for one in self.series])
 
     def at(self, alarms: Sequence[F64], threshold: float = 0.5) -> Result:
         """Of rows where a column a series reaches a threshold. Columns of 0 and 1 need none of their own."""
-        scores = {name: self._normal(name, self._raw(name, alarms, threshold)) for name in PROFILES}
-        hit, delays, false = 0, [], 0
+        scores = {name: self._normal(name, self.gains(name, alarms, threshold)) for name in PROFILES}
+        hits, delays, false = 0, [], 0
         for one, worth, window, alarm in zip(self.series, self._worth, self._window, alarms, strict=True):
             rings = (alarm >= threshold) & ~np.isnan(worth)
-            for k, (begin, _) in zip(np.unique(window[window >= 0]), one.windows, strict=True):
-                rows = np.flatnonzero(rings & (window == k))
+            for begin, end in one.windows:
+                rows = begin + np.flatnonzero(rings[begin : end + 1])
                 if len(rows):
-                    hit += 1
+                    hits += 1
                     delays.append((one.time_ns[rows[0]] - one.time_ns[begin]) / NS_PER_S)
             wrong = rings & (window < 0)
             false += int((wrong & ~np.r_[False, wrong[:-1]]).sum())
-        known = max(len(self._judged()), 1)
+        delay_s = float(np.median(delays)) if delays else None
         days = sum(one.days for one in self.series)
-        return Result(scores, hit / known, float(np.median(delays)) if delays else float("nan"), false, days)
+        return Result(scores, hits / max(int(self._judged.sum()), 1), delay_s, false, days)
+
+    def gains(self, profile: str, alarms: Sequence[F64], threshold: float = 0.5) -> F64:
+        """What each series adds to silence, float64[series], before it is made a share of what is perfect."""
+        hit, false, missed = PROFILES[profile]
+        gains = np.zeros(len(self.series))
+        for at, (worth, window, alarm) in enumerate(zip(self._worth, self._window, alarms, strict=True)):
+            rings = (alarm >= threshold) & ~np.isnan(worth)
+            gains[at] = false * float(worth[rings & (window < 0)].sum())
+            for k in np.unique(window[rings & (window >= 0)]):
+                gains[at] += missed + hit * float(worth[rings & (window == k)].max())
+        return gains
+
+    def interval(
+        self, profile: str, alarms: Sequence[F64], share: float = 0.8, draws: int = 2_000, seed: int = 1
+    ) -> tuple[float, float]:
+        """Bounds of a profile's score when series are drawn anew with replacement: the middle `share` of `draws`."""
+        gains, rng = self.gains(profile, alarms), np.random.default_rng(seed)
+        drawn = rng.integers(0, len(gains), (draws, len(gains)))
+        scores = [self._normal(profile, gains[one], one) for one in drawn if self._labelled[one].any()]
+        low, high = np.quantile(scores, [(1.0 - share) / 2.0, (1.0 + share) / 2.0])
+        return float(low), float(high)
 
     def best(self, scores: Sequence[F64], profile: str) -> tuple[float, float]:
         """The highest score of a profile that any one threshold for all series reaches, and that threshold.
@@ -156,34 +179,16 @@ class Judge:
         gain = np.where(window < 0, worth * false, 0.0)
         for k in np.unique(window[window >= 0]):
             own = np.flatnonzero(window == k)
-            reached = np.maximum.accumulate(np.r_[-missed, worth[own] * hit])
-            gain[own] = np.diff(reached)
-        raw = -missed * len(self._judged()) + np.cumsum(gain)
+            gain[own] = np.diff(np.maximum.accumulate(np.r_[-missed, worth[own] * hit]))
+        gained = np.cumsum(gain)
         ends = np.flatnonzero(np.r_[score[1:] != score[:-1], True])
-        best = ends[np.argmax(raw[ends])]
-        silent = -missed * len(self._judged())
-        if raw[best] <= silent:
+        best = ends[np.argmax(gained[ends])]
+        if gained[best] <= 0.0:
             return 0.0, float("inf")
-        return self._normal(profile, float(raw[best])), float(score[best])
+        return self._normal(profile, gained[best : best + 1]), float(score[best])
 
-    def _judged(self) -> set[int]:
-        """Windows that do not lie wholly within probation."""
-        return {
-            int(k) for worth, window in zip(self._worth, self._window, strict=True)
-            for k in np.unique(window[(window >= 0) & ~np.isnan(worth)])
-        }  # fmt: skip
-
-    def _raw(self, profile: str, alarms: Sequence[F64], threshold: float) -> float:
-        hit, false, missed = PROFILES[profile]
-        total = -missed * len(self._judged())
-        for worth, window, alarm in zip(self._worth, self._window, alarms, strict=True):
-            rings = (alarm >= threshold) & ~np.isnan(worth)
-            total += false * float(worth[rings & (window < 0)].sum())
-            for k in np.unique(window[rings & (window >= 0)]):
-                total += missed + hit * float(worth[rings & (window == k)].max())
-        return total
-
-    def _normal(self, profile: str, raw: float) -> float:
+    def _normal(self, profile: str, gains: F64, drawn: I64 | slice = slice(None)) -> float:
+        """Share of what a perfect detector adds to silence on these series, in %."""
         hit, _, missed = PROFILES[profile]
-        silent = -missed * len(self._judged())
-        return 100.0 * (raw - silent) / (hit * self._windows - silent)
+        perfect = hit * int(self._labelled[drawn].sum()) + missed * int(self._judged[drawn].sum())
+        return 100.0 * float(gains.sum()) / perfect

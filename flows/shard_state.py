@@ -18,6 +18,8 @@ from andon.config.models import Rule
 from andon.plant import PlantModel, SeriesSpec
 from andon.series import SeriesDictionary
 from andon.slots import SlotFiles
+from detectors.contract import Detector
+from detectors.ensemble import EnsembleDetector
 from detectors.ewma import EwmaDetector
 from detectors.reasons import Reasons
 from detectors.robust import RobustDetector
@@ -42,8 +44,8 @@ from sources.decode import LogDecoder
 from sources.registry_files import SchemaFiles
 
 LAYOUT = 3
-DETECTORS = ("", "robust", "ewma")  # as `SeriesSpec.detect` names them
-ROBUST, EWMA = 1, 2
+DETECTORS = ("", "robust", "ewma", "ensemble")  # as `SeriesSpec.detect` names them
+ROBUST, EWMA, ENSEMBLE = 1, 2, 3
 State = tuple[int, int, Position, Root]  # layout, shard, journal position, cells; layout 2 had one file as its last
 
 
@@ -69,7 +71,7 @@ class ShardState:
             config.time.correct_for_h * 3600.0, journal,
         )  # fmt: skip
         self._detector = RobustDetector(256)
-        self._ewma = EwmaDetector(0)
+        self._ewma, self._ensemble = EwmaDetector(0), EnsembleDetector(0)
         self._reasons = Reasons(0)
         self._conditions = ConditionEngine(self._rules_for, journal.points, config.time.correct_for_h * 3600.0)
         self._rules = RuleStages(plant, self.dictionary)
@@ -82,8 +84,9 @@ class ShardState:
         self._retention = JournalRetention(
             journal, config.retention.journal_d * 86_400, config.time.future_s, plant.longest_s
         )
-        self._detects: NDArray[np.uint8] = np.zeros(0, np.uint8)  # by series: 0, ROBUST or EWMA
-        self._any_detects = self._any_robust = False
+        self._detects: NDArray[np.uint8] = np.zeros(0, np.uint8)  # by series: place in DETECTORS
+        self._any_detects = False
+        self._columnar: list[tuple[int, Detector]] = []  # of `_by_columns` those that any series has
         self._paths: dict[int, tuple[str, str]] = {}
         self._ticks = 0
         self._watermark_ns = 0
@@ -131,12 +134,24 @@ class ShardState:
         """Which detector scores the next series ids."""
         detects = np.array([DETECTORS.index(spec.detect) for spec in fresh], np.uint8)
         self._detects = np.concatenate([self._detects, detects])
-        self._any_detects, self._any_robust = bool(self._detects.any()), bool((self._detects == ROBUST).any())
+        self._any_detects = bool(self._detects.any())
+        self._columnar = [one for one in self._by_columns() if (self._detects == one[0]).any()]
         self._detector.grow(len(self._detects))
         if self._any_detects:
             self._reasons.grow(len(self._detects))
         if self._ewma.nbytes or (detects == EWMA).any():
             self._ewma.grow(len(self._detects))
+        if self._ensemble.nbytes or (detects == ENSEMBLE).any():
+            self._ensemble.grow(len(self._detects))
+
+    def _by_columns(self) -> tuple[tuple[int, Detector], ...]:
+        """Detectors that take the rows of their own series as columns; "ewma" picks them out of all by itself."""
+        return (ROBUST, self._detector), (ENSEMBLE, self._ensemble)
+
+    def _components(self, detect: str) -> tuple[str, ...]:
+        """Names of the components of the detector that `SeriesSpec.detect` names."""
+        others: dict[str, Detector] = {"ewma": self._ewma, "ensemble": self._ensemble}
+        return others.get(detect, self._detector).PARTS
 
     def _rules_for(self, spec: SeriesSpec) -> Sequence[Rule]:
         """Those that judge the readings themselves; the others are in `RuleStages`."""
@@ -202,7 +217,8 @@ class ShardState:
     def _parts(self) -> dict[str, Any]:
         return {
             "dictionary": self.dictionary, "windows": self._windows, "duplicates": self._duplicates,
-            "corrections": self._corrections, "detector": self._detector, "ewma": self._ewma, "reasons": self._reasons,
+            "corrections": self._corrections, "detector": self._detector, "ewma": self._ewma,
+            "ensemble": self._ensemble, "reasons": self._reasons,
             "conditions": self._conditions, "rules": self._rules, "conflicts": self._conflicts, "ledger": self._ledger,
             "context": self._context, "touched": self._touched, "retention": self._retention,
             "speeds": self._speeds,

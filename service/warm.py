@@ -16,7 +16,10 @@ from andon.config.declared import DeclaredWindow
 from andon.plant import PlantModel
 from andon.readings import NS_PER_MS, NS_PER_S, Message
 from andon.slots import SlotFiles
+from detectors.alarm_manager import AlarmManager
+from detectors.ensemble import EnsembleDetector
 from detectors.ewma import EwmaDetector
+from detectors.mewma import MewmaDetector
 from flows.influx import OutputEncoder
 from flows.shard import ShardEngine
 from operators import health_machine, humidity_kernel, line_kernel, spc_capability
@@ -64,7 +67,7 @@ def _others() -> None:
     three = np.arange(3)
     Warming(1, 0.5).take(three * NS_PER_S, np.zeros(3))
     Pulses(Shocks((1.0,), (1,), 1.0), 0).take(three, np.zeros(3, np.int32), np.zeros(3), 0, 3, 3)
-    EwmaDetector(1).score_many(np.zeros(3, np.int32), three * NS_PER_S, np.zeros(3))
+    _detectors()
     scorers(np.zeros(3, np.int32), np.zeros(3, np.uint8), np.zeros(3, np.uint8), np.zeros(1, np.uint8))
     health_machine.compile_kernels()
     humidity_kernel.compile_kernels()
@@ -72,6 +75,16 @@ def _others() -> None:
     spc_capability.compile_kernels()
     for most in (2**8, 2**16, 2**32):  # each width of a column
         decode(encode({name: (three * (most - 1) // 2).astype(ROW[name]) for name in ROW.names or ()}))
+
+
+def _detectors() -> None:
+    """Those that the demo plant does without."""
+    rows = 64
+    time_ns, value = np.arange(rows) * NS_PER_S, np.linspace(0.0, 6.0, rows)
+    for one in (EwmaDetector(1), EnsembleDetector(1)):
+        one.score_many(np.zeros(rows, np.int32), time_ns, value)
+    AlarmManager(1).step(np.zeros(rows, np.int32), time_ns, value)
+    MewmaDetector(2, 32).score_many(time_ns, np.stack([value, -value], axis=1), contributions=True)
 
 
 def _with_windows(plant: PlantModel) -> PlantModel:

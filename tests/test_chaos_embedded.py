@@ -35,9 +35,12 @@ def test_the_checker_sees_a_protection_that_is_off(tmp_path, off):
 
 
 def test_an_interrupted_run_goes_on_where_it_stood(tmp_path):
-    with pytest.raises(TimeIsUpError):
-        run(Plan(tmp_path, kills=200, seed=12, limit_s=6.0), lambda _: None)
-    made = Progress(Plan(tmp_path, kills=200, seed=12)).open
+    for limit_s in (6.0, 12.0, 24.0):  # on a busy machine the first parts start slowly
+        with pytest.raises(TimeIsUpError):
+            run(Plan(tmp_path, kills=200, seed=12, limit_s=limit_s), lambda _: None)
+        made = Progress(Plan(tmp_path, kills=200, seed=12)).open
+        if made.kills:
+            break
     assert 0 < sum(made.kills.values()) < 200
     with pytest.raises(ValueError, match="seed 12"):
         run(Plan(tmp_path, kills=200, seed=13), lambda _: None)

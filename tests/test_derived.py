@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alarms import derived
 from alarms.derived import DerivedConditions
-from alarms.rules import why
+from alarms.rules import rule_text, why
 from andon.config.models import Rule
 from andon.plant import SeriesSpec
 from andon.readings import Status
@@ -313,3 +314,36 @@ def test_a_batch_without_rows_of_slots_costs_nothing():
     rows = batch([reading(2, k, 1.0) for k in range(5)], 0)[0]
     assert engine.step(rows) == []
     assert isinstance(rows.value, np.ndarray)
+
+
+def hundred_rooms():
+    """The rule with an open condition on each of a hundred series; and their specs."""
+    specs = [replace(ROOM[0], asset=f"cold/room{at}") for at in range(100)]
+    engine = engine_of([RISE], specs)
+    values = [5.0] * 7 + [8.0, 11.0, 14.0]
+    rows = [reading(series, 10 * at, value) for at, value in enumerate(values) for series in range(100)]
+    assert len(engine.step(batch(rows, 0)[0])) == 100
+    return engine, specs
+
+
+@pytest.mark.parametrize("today", [RISE, RISE.model_copy(update={"over_s": 90.0})], ids=["same", "changed"])
+def test_a_rule_is_written_once_and_not_once_a_series(monkeypatch, today):
+    written = Counter()
+
+    def counted(rule):
+        written[rule.over_s] += 1
+        return rule_text(rule)
+
+    monkeypatch.setattr(derived, "rule_text", counted)
+    engine, specs = hundred_rooms()
+    before = [engine.snapshot() for _ in range(3)]
+    assert (before[0] == before[1] == before[2], written) == (True, {RISE.over_s: 1})
+    assert [text for _, text in before[0][2]] == [rule_text(RISE)] * 100
+    written.clear()
+    again = DerivedConditions(lambda spec: [today])
+    again.restore(pickle.loads(pickle.dumps(before[0])), specs)
+    after = [again.snapshot() for _ in range(3)]
+    assert after[0] == after[2]
+    assert written.keys() == {RISE.over_s, today.over_s}
+    assert max(written.values()) <= 2, "as it was read back, and as it is today"
+    assert {text for _, text in after[0][2]} == {rule_text(RISE), rule_text(today)}

@@ -65,6 +65,15 @@ def test_a_false_alarm_costs_less_just_behind_a_window_and_nothing_in_probation(
     assert judge.at([alarm(1000, 150, 300)]).scores["standard"] < 100.0
 
 
+def test_the_interval_is_as_wide_as_series_differ():
+    alike = nab.Judge([series([(300, 399)], name=str(at)) for at in range(6)])
+    assert alike.interval("standard", [alarm(1000, 300)] * 6) == (100.0, 100.0)
+    half = [alarm(1000, 300)] * 3 + [np.zeros(1000)] * 3
+    low, high = alike.interval("standard", half)
+    assert low < alike.at(half).scores["standard"] == 50.0 < high
+    assert 10.0 < high - low < 70.0
+
+
 def test_runs_of_false_rows_are_episodes_for_each_day():
     found = nab.Judge([series([(300, 399)])]).at([alarm(1000, 200, 201, 202, 500, 900)])
     assert (found.false, found.recall) == (3, 0.0)

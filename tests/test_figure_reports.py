@@ -382,6 +382,45 @@ def test_the_command_writes_files_and_the_audit(shell, shift, lot):
         assert verify_audit(records).ok
 
 
+def test_the_levels_of_a_shift_are_those_of_its_report(shell, shift):
+    """One machine: its line and the site are what the report tells of it, also after a roll-up."""
+    document = json.loads(shell("oee", "levels", DAY, "--shift", EARLY))
+    (told,) = shift.content["assets"]
+    assert (document["document"], document["site"], document["as_of_ms"]) == ("andon-oee-levels", "s1", None)
+    assert [document[name] for name in ("from_ms", "to_ms")] == [shift.content["shift"][name]
+                                                                 for name in ("start_ms", "end_ms")]  # fmt: skip
+    found = {one["path"]: one for one in document["levels"]}
+    assert found.keys() == {"", "filling", "filling/line1"}
+    for one in found.values():
+        assert (one["windows"], one["final"]) == (16, True)
+        assert {name: one["parts"][name] for name in ("calendar_s", "apt_s", "pq", "gq")} == {
+            name: told["oee"]["parts"][name] for name in ("calendar_s", "apt_s", "pq", "gq")
+        }
+        assert one["ratios"]["OEE"] == pytest.approx(told["oee"]["ratios"]["OEE"])
+    Path("s1.json").write_text(json.dumps(document), encoding="utf-8")
+    rolled = json.loads(shell("oee", "rollup", "s1.json", "--json"))
+    assert rolled["ratios"]["OEE"] == pytest.approx(found[""]["ratios"]["OEE"])
+
+
+def test_the_levels_of_then_count_what_had_come_and_no_more(shell, shift):
+    at = datetime.fromtimestamp(SHIFT_NS // S + 4 * HOUR + 900, UTC)
+    document = json.loads(shell("oee", "levels", DAY, "--shift", EARLY, "--as-of", at.isoformat()))
+    site = next(one for one in document["levels"] if not one["path"])
+    assert document["as_of_ms"] == at.timestamp() * 1000
+    assert (site["windows"], site["final"]) == (8, True)
+    assert site["parts"]["calendar_s"] == 4 * 3600.0 + 900.0, "a quarter of an hour without a window is unknown"
+    assert site["parts"]["unknown_s"] == 900.0
+    assert 0 < site["parts"]["pq"] < shift.content["assets"][0]["oee"]["parts"]["pq"]
+
+
+@pytest.mark.parametrize(
+    "words", [("yesterday",), (DAY, "--shift", "night"), (DAY, "--as-of", "2026-03-30T10:00:00"), (DAY, "--as-of", "x")]
+)
+def test_what_the_levels_refuse(shell, words):
+    assert shell("oee", "levels", *words, status=1) == ""
+    assert shell.err.strip()
+
+
 def test_what_the_command_refuses(shell):
     shell("report", "lot", "L2601", "--out", "a.doc", "--reason", "x", status=1)
     assert "a.doc" in shell.err

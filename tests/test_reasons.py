@@ -17,6 +17,7 @@ from andon.i18n import LANGUAGES, catalogue
 from andon.plant import PlantModel
 from andon.why import has_sentence
 from detectors.contract import NO_PART, Scored
+from detectors.ensemble import EnsembleDetector
 from detectors.ewma import EwmaDetector
 from detectors.reasons import FLOOR, Deviation, Reasons
 from detectors.robust import RobustDetector
@@ -98,7 +99,10 @@ def log(rise):
     return messages, said
 
 
-@pytest.mark.parametrize(("detect", "kind"), [("robust", RobustDetector), ("ewma", EwmaDetector)])
+KINDS = {"robust": RobustDetector, "ewma": EwmaDetector, "ensemble": EnsembleDetector}
+
+
+@pytest.mark.parametrize(("detect", "kind"), KINDS.items())
 def test_the_evidence_says_what_moved_by_how_much_and_since_when(detect, kind):
     messages, said = log(1.5)
     model = pump(detect)
@@ -130,7 +134,7 @@ def test_people_are_told_in_both_languages():
 
 def test_every_component_of_every_detector_has_its_words():
     for language in LANGUAGES:
-        for kind in (RobustDetector, EwmaDetector):
+        for kind in KINDS.values():
             for part in kind.PARTS:
                 assert f"alarms.component.{part}" in catalogue(language), part
         assert has_sentence("moved", language)

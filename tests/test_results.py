@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from detectors.settings import MODULES, fingerprint
 from tests.chaos.compare import Verdict
 from tests.chaos.outages import lengths
 from tests.chaos.suite import Outcome, result
@@ -19,6 +20,7 @@ SCHEMA = json.loads((RESULTS / "chaos.schema.json").read_text())
 FILES = sorted(RESULTS.glob("chaos-*.json"))
 OUTAGES = RESULTS / "outages.json"
 BENCH = RESULTS / "bench.json"
+DETECTION = RESULTS / "detection.json"
 TYPES: dict[str, type | tuple[type, ...]] = {
     "object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "boolean": bool,
 }  # fmt: skip
@@ -97,6 +99,22 @@ def test_committed_benchmark():
     )
     unexplained = [name for name, value in told["ratios"].items() if value is None and not told["absent"]]
     assert unexplained == []
+
+
+def test_committed_detection():
+    told, schema = json.loads(DETECTION.read_text()), json.loads((RESULTS / "detection.schema.json").read_text())
+    assert faults(told, schema, defs=schema["$defs"]) == []
+    assert told["settings"] == {name: fingerprint(name) for name in MODULES}, "a setting was changed: measure anew"
+    rows = told["nab"]
+    river = [name for name in rows if name.startswith("river")]
+    default = rows["ensemble (default)"]
+    assert len(river) >= 5
+    assert all(rows[name]["frozen"]["standard"] < default["frozen"]["standard"] for name in river)
+    assert rows["river HalfSpaceTrees"]["ns"] > 20.0 * default["ns"]
+    assert set(rows["silent"]["frozen"].values()) == {0.0}
+    assert rows["always"]["recall"] == 1.0
+    whole = told["skab"]["mewma (default)"]["groups"]["all"]
+    assert (whole["f1"] >= 0.82, whole["false_alarm"] <= 0.15) == (True, True)
 
 
 def test_outages_are_from_a_second_to_two_minutes_and_in_another_order_by_seed():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from andon.outputs import Figure
 from andon.readings import NS_PER_MS, NS_PER_S, Status
+from operators.calibration import Measured
 from operators.lots import OPEN_END
 from service.calibrations import Calibrations
 from service.evidence.readings import place_of, thinned
@@ -20,6 +21,7 @@ from sinks.history_reader import HistoryReader
 Json = dict[str, Any]
 MOST_ALARMS = 1000
 MOST_FIGURES = 5000
+PAGE = 10_000  # figures read at once where all of a stretch are looked through
 CURVE_POINTS = 480
 COUNTED = ("received", "counted", "late", "duplicate", "bad", "dead", "conflict")
 
@@ -39,6 +41,21 @@ class Sources:
     def figures(self, kind: str, start_ns: int, end_ns: int, asset: str) -> list[Figure]:
         """Figures that overlap the stretch, those that late data took away left out."""
         return self.history.figures(kind, start_ns, end_ns, asset, MOST_FIGURES, as_of_ns=self.as_of_ns)
+
+    def newest_first(self, kind: str, start_ns: int, end_ns: int, asset: str) -> Iterator[Figure]:
+        """The same of any number, each once, from the latest start back; `PAGE` of them are in memory at a time."""
+        most, seen = PAGE, set[tuple[str, int]]()
+        while True:
+            page = self.history.figures(kind, start_ns, end_ns, asset, most, as_of_ns=self.as_of_ns)[-most:]
+            yield from (one for one in reversed(page) if (one.tag, one.start_ns) not in seen)
+            if len(page) < most:
+                return
+            oldest_ns = page[0].start_ns  # others that begin then may be cut off: the next page begins with them
+            last = {(one.tag, one.start_ns) for one in page if one.start_ns == oldest_ns}
+            if oldest_ns + 1 < end_ns:
+                seen, end_ns = last, oldest_ns + 1
+            else:
+                seen, most = seen | last, 2 * most
 
     def calibrations(self) -> Calibrations:
         """Certificates of the plant's instruments."""
@@ -82,9 +99,14 @@ def alarms_json(sources: Sources, asset: str, stretches: Sequence[tuple[int, int
     ]  # fmt: skip
 
 
+def instrument(one: Measured) -> tuple[object, ...]:
+    """What tells an instrument of a report from others: its series, its certificate and how it stood."""
+    return one.tag, one.certificate, one.state
+
+
 def measured_json(calibrations: Calibrations, figures: Iterable[Figure]) -> list[Json]:
     """Instruments of figures, each once with the worst it was told of, in order of the tags."""
-    found = {(one.tag, one.certificate, one.state): one for figure in figures for one in calibrations.measured(figure)}
+    found = {instrument(one): one for figure in figures for one in calibrations.measured(figure)}
     return [
         {
             "tag": one.tag, "certificate": one.certificate, "state": str(one.state), "expanded": one.expanded,

@@ -17,6 +17,7 @@ from operators.reliability import of_parts
 from operators.time_model import CATEGORIES
 from operators.topology import added, levels
 from service.calibrations import Calibrations
+from service.figure_reports.charts import charts_of
 from service.figure_reports.document import Document, ReportError, document
 from service.figure_reports.shared import Sources, alarms_json, figure_json, measured_json, rows_json, site_json
 from service.figure_reports.spans import Shift, shift_of
@@ -25,7 +26,6 @@ from service.web.plant_view import state_name
 from service.web.room import ms
 
 MOST_ASSETS = 40
-MOST_POINTS = 400
 Json = dict[str, Any]
 
 
@@ -49,7 +49,7 @@ def shift_report(sources: Sources, day: str, name: str = "", below: str = "") ->
         },
         "below": below,
         "assets": [
-            {**_asset(sources, asset, shift, windows[asset], certificates), "rows": rows[asset],
+            {**_asset(sources, asset, shift, upto_ns, windows[asset], certificates), "rows": rows[asset],
              "oee": _oee(windows[asset], sums[asset]) if asset in sums else None}
             for asset in assets
         ],
@@ -69,18 +69,19 @@ def _assets(sources: Sources, below: str) -> list[str]:
     return found
 
 
-def _asset(sources: Sources, asset: str, shift: Shift, windows: Sequence[Figure], certificates: Calibrations) -> Json:
+def _asset(
+    sources: Sources, asset: str, shift: Shift, upto_ns: int, windows: Sequence[Figure], certificates: Calibrations
+) -> Json:
     stretch = (shift.start_ns, shift.end_ns)
-    charts = sources.figures("spc", *stretch, asset)
-    capability = sources.figures("capability", *stretch, asset)
+    charts = charts_of(sources, asset, *stretch, certificates)
     return {
         "asset": asset, "name": sources.room.asset_name(asset),
         "products": _products(windows),
-        "states": _states(sources, asset, shift),
+        "states": _states(sources, asset, shift.start_ns, upto_ns),
         "stops": _stops(sources, asset, shift),
-        "charts": _charts(charts, capability),
+        "charts": charts.told,
         "alarms": alarms_json(sources, asset, [stretch]),
-        "measured": measured_json(certificates, [*windows, *charts]),
+        "measured": measured_json(certificates, [*windows, *charts.measured]),
     }  # fmt: skip
 
 
@@ -123,18 +124,17 @@ def _levels(sources: Sources, sums: Mapping[str, Parts]) -> list[Json]:
             for path, one in sorted(rolled.items())]  # fmt: skip
 
 
-def _states(sources: Sources, asset: str, shift: Shift) -> list[Json]:
-    """Stretches of the state series with the category of time that each is of."""
+def _states(sources: Sources, asset: str, start_ns: int, upto_ns: int) -> list[Json]:
+    """Stretches of the state series in [start_ns, upto_ns) with the category of time that each is of."""
     oee = sources.room.plant.oee_of(asset)
-    if oee is None:
+    if oee is None or upto_ns <= start_ns:
         return []
     spec, setup = sources.room.plant.series[asset, oee.state], setup_of(sources.room.plant, asset)
-    changes = sources.history.states(asset, oee.state, shift.start_ns, shift.end_ns)
-    reached_ns = min(shift.end_ns, sources.room.now_ns())
-    ends = [*changes, (reached_ns, None)]
+    changes = sources.history.states(asset, oee.state, start_ns, upto_ns)
+    ends = [*changes, (upto_ns, None)]
     found: list[Json] = []
-    for (start_ns, value), (end_ns, _) in pairwise(ends):
-        begin_ns = max(start_ns, shift.start_ns)
+    for (since_ns, value), (end_ns, _) in pairwise(ends):
+        begin_ns = max(since_ns, start_ns)
         place = -1 if value is None else int(np.searchsorted(setup.starts, value, "right")) - 1
         category = "unknown" if place < 0 else CATEGORIES[int(setup.categories[place])]
         if end_ns > begin_ns:
@@ -146,7 +146,7 @@ def _states(sources: Sources, asset: str, shift: Shift) -> list[Json]:
 
 def _stops(sources: Sources, asset: str, shift: Shift) -> Json:
     """Stops longer than a micro-stop, clipped to the shift, with their Pareto."""
-    found = sources.figures("oee_stop", shift.start_ns, shift.end_ns, asset)
+    found = list(sources.newest_first("oee_stop", shift.start_ns, shift.end_ns, asset))[::-1]
     lengths = [
         (one.about.get("reason", ""), (min(one.end_ns, shift.end_ns) - max(one.start_ns, shift.start_ns)) / NS_PER_S)
         for one in found
@@ -156,19 +156,3 @@ def _stops(sources: Sources, asset: str, shift: Shift) -> Json:
         for reason, time_s, number, share in pareto(lengths)
     ]
     return {"pareto": rows, "rows": [figure_json(one) for one in found]}
-
-
-def _charts(points: Sequence[Figure], capability: Sequence[Figure]) -> list[Json]:
-    """Each control chart with its newest points and the newest capability."""
-    by_chart: dict[str, list[Figure]] = {}
-    for one in points:
-        by_chart.setdefault(one.tag, []).append(one)
-    newest = {one.tag: one for one in sorted(capability, key=lambda one: one.end_ns)}
-    return [
-        {
-            "chart": chart, "points": [figure_json(one) for one in mine[-MOST_POINTS:]], "all": len(mine),
-            "signals": sum(bool(one.parts.get("signal")) for one in mine),
-            "capability": figure_json(newest[chart]) if chart in newest else None,
-        }
-        for chart, mine in sorted(by_chart.items())
-    ]  # fmt: skip
