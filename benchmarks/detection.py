@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from andon.readings import F64, U8
 from benchmarks import nab, skab
 from benchmarks.origin import origin
+from benchmarks.report import COLOURS
 from benchmarks.river_models import rivers
 from detectors.alarm_manager import AlarmManager
 from detectors.contract import Detector
@@ -198,10 +199,11 @@ def plot(result: Mapping[str, Any], path: Path) -> None:
     figure, axes = plt.subplots(figsize=(9, 0.36 * len(rows) + 1.2))
     value = np.array([row["frozen"]["standard"] for _, row in rows])
     low, high = (np.array([row[end] for _, row in rows]) for end in ("low", "high"))
-    colour = ["#b4552d" if name.startswith("river") else "#1a7f5a" for name, _ in rows]
+    colours = {"river": COLOURS["peer"], "random": COLOURS["limit"], "silent": COLOURS["limit"]}
+    colour = [colours.get(name.partition(" ")[0], COLOURS["ours"]) for name, _ in rows]
     axes.barh([name for name, _ in rows], value, color=colour)
     axes.errorbar(value, np.arange(len(rows)), xerr=[value - low, high - value], fmt="none", ecolor="#333", capsize=2)
-    axes.set_xlabel("NAB standard score of the alarms as shipped, middle 80 % over series; 0 is silence, 100 perfect")
+    axes.set_xlabel("NAB standard score as shipped, with the middle 80 % over series; 0 silence, 100 perfect")
     axes.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "andon"}):

@@ -50,7 +50,7 @@ READ_ONLY = {
     "rules list", "rules diff", "rules try", "topics check", "influx check",
     "report shift", "report lot",  # a file is an audited export: test_figure_reports.py
     "evidence show", "evidence verify", "people who", "erp ping", "erp preview", "erp parked", "qualify",
-    "calibration list", "calibration impact", "spc limits", "oee levels", "oee rollup",
+    "calibration list", "calibration impact", "spc limits", "oee levels", "oee rollup", "score",
     "replay",  # into a sandbox of its own; --live is in the other table
 }  # fmt: skip
 DOUBLED = orders(1)

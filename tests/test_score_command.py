@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from andon.i18n import LANGUAGES, translate
+from detectors.settings import fingerprint
 from service.score_file import COLUMNS
 from tests.command_line import Terminal, andon
 from tests.test_score_file import narrow
@@ -64,7 +65,7 @@ def test_the_summary_as_json(andon: Terminal) -> None:
     assert told.pop("episodes") == len("".join(alarms).replace("0", " ").split())
     assert told == {
         "rows": 503, "scored": 500, "bad_rows": 3, "bad": {"bad:order": 1, "bad:value": 2}, "detector": "ensemble",
-        "channels": ["value"], "missing": {},
+        "channels": ["value"], "missing": {}, "setting": fingerprint("ensemble"),
     }  # fmt: skip
 
 
