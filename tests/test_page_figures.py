@@ -203,7 +203,9 @@ def test_every_picture_names_its_instruments(visit: Visit) -> None:
     }  # fmt: skip
     for asset, certificates in wanted.items():
         visit.go(f"asset/{asset}")
-        visit.until("document.querySelectorAll('.measured li[data-certificate^=C]').length > 0")
+        for one, count in certificates.items():  # each picture comes when its figures do
+            named = f"[...document.querySelectorAll('.measured li')].filter(li => li.dataset.certificate === '{one}')"
+            visit.until(f"{named}.length >= {count}")
         found = Counter(one for [one] in data_of(visit, ".measured li", "certificate"))
         assert {one: found[one] for one in certificates} == certificates, asset
     visit.go(f"asset/{FILLER}")
