@@ -11,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alarms.rules import why
-from andon.conditions import ConditionChange
+from andon.clock import ManualClock
+from andon.conditions import REASON, ConditionChange
 from andon.config.models import Plant
 from andon.i18n import LANGUAGES, catalogue
 from andon.plant import PlantModel
+from andon.records import SYSTEM_FLOW, Records
 from andon.why import has_sentence
 from detectors.contract import NO_PART, Scored
 from detectors.ensemble import EnsembleDetector
@@ -22,6 +24,7 @@ from detectors.ewma import EwmaDetector
 from detectors.reasons import FLOOR, Deviation, Reasons
 from detectors.robust import RobustDetector
 from tests.engine_world import START_NS, S, body, run, tick
+from tests.records_world import cleared, raised
 
 
 def twin(rows):
@@ -109,6 +112,7 @@ def test_the_evidence_says_what_moved_by_how_much_and_since_when(detect, kind):
     whole = run(messages, len(messages), model=model)
     (alarm,) = [change for change in whole.conditions if change["kind"] == "raised"]
     told = alarm["evidence"]
+    assert set(told) == {"journal", "context", *REASON}
     assert told["detector"] == detect
     assert told["component"] in kind.PARTS
     assert told["value_unit"] == "mm/s"
@@ -139,3 +143,23 @@ def test_every_component_of_every_detector_has_its_words():
                 assert f"alarms.component.{part}" in catalogue(language), part
         assert has_sentence("moved", language)
         assert has_sentence("unusual", language)
+
+
+def test_the_reason_stays_with_the_alarm_through_all_that_follows(tmp_path):
+    """The flow tells it when it raises; the end, and what late data corrects, know nothing of it."""
+    reason = {"detector": "robust", "component": "step", "value": 3.0, "value_unit": "mm/s", "expected": 2.0,
+              "spread": 0.1, "since_ns": 5, "at_ns": 6}  # fmt: skip
+    first = raised(condition="anomaly", limit=5.0, unit="1", peak=7.0, evidence={"journal": "a", **reason})
+    other = raised(condition="above", evidence={"component": "step"}, rule_id="no-anomaly")
+    with Records(tmp_path / "records.db", "szh1", ManualClock(START_NS)) as records:
+        records.apply_conditions([first, other], SYSTEM_FLOW)
+        for later in (
+            cleared(first, evidence={"journal": "b"}),
+            cleared(first, kind="revised", evidence={"journal": "c"}),
+        ):
+            records.apply_conditions([later], SYSTEM_FLOW)
+            (alarm,) = [one for one in records.alarms() if one.rule_id == first.rule_id]
+            assert alarm.evidence == {**later.evidence, **reason}
+            assert records.apply_conditions([later], SYSTEM_FLOW) == 0, "the same again changes nothing"
+        records.apply_conditions([cleared(other, evidence={})], SYSTEM_FLOW)
+        assert [one.evidence for one in records.alarms() if one.rule_id == "no-anomaly"] == [{}]

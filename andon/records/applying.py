@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import insert
 
-from andon.conditions import ConditionChange
+from andon.conditions import REASON, ConditionChange
 from andon.lifecycle import Move, State
 from andon.occurrence import Occurrence, fact
 from andon.records import schema
@@ -87,7 +87,7 @@ class Applying(Moving):
 
     def _clear(self, row: Row, change: ConditionChange) -> None:
         after = fact(_as_told(self.occurrence(row), change), Move.CLEAR)
-        content = columns(self.tx.site, change)
+        content = _with_reason(row, columns(self.tx.site, change))
         changed = {**content, "content_hash": digest(change_content(change)), **_let_go(row)}
         self.save(row, after, "cleared", at_ns=content["cleared_ns"], changed=changed)
 
@@ -96,7 +96,7 @@ class Applying(Moving):
         same = row["suppressed_by"] == change.suppressed_by
         if same or row["cleared_ns"] is not None:  # over: nothing to silence any more
             return
-        content = columns(self.tx.site, replace(change, cleared_ns=None))
+        content = _with_reason(row, columns(self.tx.site, replace(change, cleared_ns=None)))
         changed = {
             **content, "suppressed_by": change.suppressed_by, "content_hash": digest(change_content(change)),
         }  # fmt: skip
@@ -108,7 +108,7 @@ class Applying(Moving):
 
     def _revise(self, row: Row, change: ConditionChange) -> None:
         """Late data moved, merged, voided or re-opened it: revision n+1 of the same record, here and in the ERP."""
-        content = columns(self.tx.site, change)
+        content = _with_reason(row, columns(self.tx.site, change))
         changed = {**content, "content_hash": digest(change_content(change)), "revision": row["revision"] + 1}
         before = self.occurrence(row)
         kind, after, open_now = "revised", before, content["cleared_ns"] is None
@@ -149,6 +149,15 @@ def columns(site: str, change: ConditionChange) -> dict[str, Any]:
     if change.voided:
         found["evidence"] = canonical_text({**json.loads(found["evidence"]), "voided": True})
     return found
+
+
+def _with_reason(row: Row, content: dict[str, Any]) -> dict[str, Any]:
+    """Columns of a later change with the reason that an anomaly was raised for, where they tell none."""
+    told, now = json.loads(row["evidence"]), json.loads(content["evidence"])
+    if content["condition"] != "anomaly" or "component" not in told or "component" in now:
+        return content
+    reason = {name: told[name] for name in REASON if name in told}
+    return {**content, "evidence": canonical_text({**now, **reason})}
 
 
 def _as_told(one: Occurrence, change: ConditionChange) -> Occurrence:
