@@ -18,6 +18,7 @@ from benchmarks.scores import DETECTORS
 from benchmarks.wire import wire_plant
 from benchmarks.workload import PARTITIONS
 from benchmarks.world import ARROW, JSON, NDJSON, SPARKPLUG, World
+from detectors.registry import DEFAULT
 
 Run = Callable[[], int | Sample]
 IN_A_BATCH = 8_192
@@ -54,11 +55,11 @@ def orjson_per_message(world: World) -> Run:
     return run
 
 
-def flow(topic: str, *, plain: bool = False, writers: bool = False) -> Callable[[World], Run]:
-    """Andon's flow over this topic."""
+def flow(topic: str, *, plain: bool = False, writers: bool = False, detect: str = "ewma") -> Callable[[World], Run]:
+    """Andon's flow over this topic; `detect`: the detector of every series."""
 
     def ready(world: World) -> Run:
-        model = scored_plant(world, topic)
+        model = scored_plant(world, topic, detect)
         if topic == SPARKPLUG:
             model = wire_plant(model)
 
@@ -83,9 +84,10 @@ CONTENDERS: dict[str, Callable[[World], Run]] = {
     "sparkplug_flow": flow(SPARKPLUG),
     "arrow_flow": flow(ARROW),
     "flow_with_writers": flow(JSON, writers=True),
+    "detector": flow(JSON, detect=DEFAULT),
     "memory_flow": memory.flow(""),
     "memory_flow_scored": memory.flow("ewma"),
-    "memory_flow_robust": memory.flow("robust"),
+    "memory_flow_detector": memory.flow(DEFAULT),
     "memory_flow_bad": memory.flow("", bad=True),
     "memory_engine": memory.engine,
     "memory_decode": memory.decode,

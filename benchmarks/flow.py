@@ -41,9 +41,9 @@ EPOCH_S, LOOK_S = 1.0, 0.01
 SHARDS = range(PARTITIONS)
 
 
-def scored_plant(world: World, topic: str) -> PlantModel:
-    """W1's plant on this topic, every reading with its EWMA score."""
-    return plant(detect="ewma", kafka=kafka_section(world.bootstrap, topic))
+def scored_plant(world: World, topic: str, detect: str = "ewma") -> PlantModel:
+    """W1's plant on this topic, every reading with the score of that detector."""
+    return plant(detect=detect, kafka=kafka_section(world.bootstrap, topic))
 
 
 def engine_flow(model: PlantModel, data: DataFolder, stop: threading.Event) -> Dataflow:

@@ -20,7 +20,7 @@ RATIOS = {
     "orjson_vs_binary_flow": ("orjson_per_message", "binary_flow"),
     "flow_vs_orjson": ("memory_flow", "orjson_per_message"),
     "bad_vs_clean_input": ("memory_flow_bad", "memory_flow"),
-    "river_trees_vs_robust": ("river_half_space_trees", "robust_detector"),
+    "river_trees_vs_default": ("river_half_space_trees", "default_detector"),
     "river_ew_vs_ewma": ("river_ew_mean_and_variance", "ewma_detector"),
 }
 # part of gather_flow's cost: (cost with it, cost without); what is left of the whole is fetching
@@ -30,6 +30,12 @@ SHARES = {
     "bytewax": ("memory_flow_scored", "memory_engine"),
 }
 PARTS_RATIOS = ("orjson_vs_decode", "fstring_vs_line_protocol", "series_100k_vs_1k")
+# figure: (contender, readings a second): CPU-s a second, or us a reading where the rate is a million
+COSTS = {
+    "detector_us_per_reading": ("detector", 1e6),
+    "default_detector_us_per_reading": ("default_detector", 1e6),
+    "detector_core_share_5k": ("default_detector_5k", 5e4),
+}
 FIGURES = (
     "snapshot_pause_ms_10k", "state_bytes_per_series", "latency_p99_over_linger_plus_poll", "figures_core_share",
     "figures_bytes_per_asset",
@@ -51,6 +57,10 @@ TARGETS = {
     "snapshot_pause_ms_10k": ("<=", 10.0),
     "latency_p99_over_linger_plus_poll": ("<=", 3.0),
     "figures_core_share": ("<=", 0.08),
+    "detector_us_per_reading": ("<=", 1.2),
+    "default_detector_us_per_reading": ("<=", 1.0),
+    "detector_core_share_5k": ("<=", 0.05),
+    "river_trees_vs_default": (">=", 20.0),
 }
 
 
@@ -87,6 +97,12 @@ def shares(cost: Numbers) -> dict[str, float]:
             return {}
         found[name] = max(0.0, one - other) / whole
     return {"fetch": max(0.0, 1.0 - sum(found.values())), **found}
+
+
+def costs(cost: Numbers) -> dict[str, float | None]:
+    """What some contenders take at a stated rate (COSTS); None where one was not measured."""
+    found = {name: (cost.get(one), rate) for name, (one, rate) in COSTS.items()}
+    return {name: None if one is None else float(f"{one * rate / 1e6:.4g}") for name, (one, rate) in found.items()}
 
 
 def verdicts(numbers: Numbers) -> list[Verdict]:

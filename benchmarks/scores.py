@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from andon.readings import NS_PER_S
 from benchmarks.world import World
-from detectors.ewma import EwmaDetector
-from detectors.robust import RobustDetector
+from detectors.alarm_manager import AlarmManager
+from detectors.registry import DEFAULT, OWN
 
 SERIES = 1_000
 AT_ONCE = 8_192
+MOST = 1_000_000
+WARM = 400  # readings of a series; the default detector scores from its 200th move on
 Run = Callable[[], int]
 
 
@@ -22,23 +25,46 @@ def values(count: int) -> list[float]:
     return noise
 
 
-def ours(make: Callable[[int], RobustDetector | EwmaDetector]) -> Callable[[World], Run]:
-    """A detector of 1,000 series over a million readings; each run begins with empty state."""
+@dataclass
+class Judged:
+    """A detector of `count` series at `hz`, and the alarms of its scores where `managed`: readings that go on and on.
+
+    In each round every series reads once, in an order of its own.
+    """
+
+    name: str
+    count: int
+    hz: float
+    managed: bool = True
+    rows: int = 0
+
+    def __post_init__(self) -> None:
+        self.detector, self.alarms = OWN[self.name](self.count), AlarmManager(self.count)
+        self._value = np.array(values(MOST))
+        order = np.random.default_rng(8).permuted(np.tile(np.arange(self.count), (MOST // self.count, 1)), axis=1)
+        self._series = order.astype(np.int32).ravel()
+
+    def run(self, rows: int) -> int:
+        """So many readings more."""
+        for begin in range(0, rows, AT_ONCE):
+            some = slice(begin, min(begin + AT_ONCE, rows))
+            number = np.arange(some.start, some.stop) + self.rows
+            time_ns = (number * (NS_PER_S / (self.count * self.hz))).astype(np.int64)
+            said = self.detector.score_many(self._series[some], time_ns, self._value[some])
+            if self.managed:
+                self.alarms.step(self._series[some], time_ns, said.score)
+        self.rows += rows
+        return rows
+
+
+def ours(name: str, count: int = SERIES, *, managed: bool = True) -> Callable[[World], Run]:
+    """A million readings of a detector that knows its series: it has seen WARM of each."""
 
     def ready(_world: World) -> Run:
-        count = 1_000_000
-        value, number = np.array(values(count)), np.arange(count)
-        series = np.random.default_rng(8).integers(0, SERIES, count).astype(np.int32)
-        time_ns = number * (NS_PER_S // 10_000)
-
-        def run() -> int:
-            detector = make(SERIES)
-            for begin in range(0, count, AT_ONCE):
-                some = slice(begin, begin + AT_ONCE)
-                detector.score_many(series[some], time_ns[some], value[some])
-            return count
-
-        return run
+        judged = Judged(name, count, 10.0, managed)
+        for _ in range(-(-count * WARM // MOST)):
+            judged.run(MOST)
+        return lambda: judged.run(MOST)
 
     return ready
 
@@ -93,8 +119,9 @@ def page_hinkley(_world: World) -> Run:
 
 
 DETECTORS: dict[str, Callable[[World], Run]] = {
-    "robust_detector": ours(RobustDetector),
-    "ewma_detector": ours(EwmaDetector),
+    "default_detector": ours(DEFAULT),
+    "default_detector_5k": ours(DEFAULT, 5_000),
+    "ewma_detector": ours("ewma", managed=False),
     "river_half_space_trees": half_space_trees,
     "river_ew_mean_and_variance": ew_mean_and_variance,
     "river_page_hinkley": page_hinkley,

@@ -29,7 +29,7 @@ from benchmarks.catalogue import ENTRIES, NO_BROKER, Entry, lane_of
 from benchmarks.lane import Lane, LaneError, Sample, per_million_s
 from benchmarks.origin import origin
 from benchmarks.parts import PARTS
-from benchmarks.report import FIGURES, as_text, plot, ratios, shares, table, verdicts
+from benchmarks.report import FIGURES, as_text, costs, plot, ratios, shares, table, verdicts
 from benchmarks.workload import IN_MEMORY
 from benchmarks.world import World, filled
 
@@ -137,6 +137,7 @@ def result_of(
     every = ratios(cost, from_parts[0])
     told = {name: from_parts[1].get(name) for name in FIGURES} | from_parts[1]
     told |= {f"share_{name}": round(value, 3) for name, value in shares(cost).items()}
+    told |= costs(cost)
     figures = {name: value for name, value in told.items() if value is None or isinstance(value, (int, float))}
     return {
         "schema": 1,
@@ -215,7 +216,9 @@ def main() -> int:
     told_off = verdicts({**result["ratios"], **result["figures"]})
     print("\n".join(as_text(one) for one in told_off))
     told_shares = ", ".join(
-        f"{name.removeprefix('share_')} {value:.0%}" for name, value in result["figures"].items() if "share_" in name
+        f"{name.removeprefix('share_')} {value:.0%}"
+        for name, value in result["figures"].items()
+        if name.startswith("share_")
     )
     print(f"of the whole flow's cost: {told_shares or 'not measured'}")
     print(f"{seconds:.0f} s, load {load:.1f} before and {os.getloadavg()[0]:.1f} after")

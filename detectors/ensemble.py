@@ -77,7 +77,7 @@ class EnsembleDetector:
         if len(value):
             self._assign(series)
             score_rows(
-                series, time_ns, value, self._slot_of, self._state, self._shapes,
+                self._slot_of[series], self._used, time_ns, value, self._state, self._shapes,
                 said.score, said.part, said.expected, said.spread,
             )  # fmt: skip
         return said
