@@ -139,23 +139,19 @@ class JsonDecoder:
         place: int32, of the readings' series; their ids are given later.
         """
         left = np.flatnonzero(records["verdict"] == SLOW)
-        found: dict[int, SlowRow] = {}
-        for r, raw in zip(left.tolist(), _raw(records[left], bodies), strict=True):
-            latest_ns = int(records["received_ns"][r]) + self._future_ns
-            one = found[r] = read_row(raw, latest_ns, self.dictionary, self._assets, self._foreign)
-            records["verdict"][r] = one.reason or one.kind
-            records["place"][r], records["time_ns"][r], records["value"][r] = one.place, one.time_ns, one.value
-            records["status"][r] = one.status
+        latest_ns = (records["received_ns"][left] + self._future_ns).tolist()
+        rows = [
+            read_row(raw, latest, self.dictionary, self._assets, self._foreign)
+            for raw, latest in zip(_raw(records[left], bodies), latest_ns, strict=True)
+        ]
+        found: dict[int, SlowRow] = dict(zip(left.tolist(), rows, strict=True))
+        records["verdict"][left] = [one.reason or one.kind for one in rows]  # a column at once, not a row
+        for name in ("place", "time_ns", "value", "status"):
+            records[name][left] = [getattr(one, name) for one in rows]
         good = records["verdict"] == OK
-        more = records[good]
-        at = more["at_row"]
-        place = np.insert(place, at, more["place"])
-        readings = Readings(
-            np.insert(readings.time_ns, at, more["time_ns"]), place, np.insert(readings.value, at, more["value"]),
-            np.insert(readings.status, at, more["status"]), np.insert(readings.offset, at, more["offset"]),
-            np.insert(readings.received_ns, at, more["received_ns"]),
-        )  # fmt: skip
-        records["at_row"] += np.cumsum(good) - good
+        if good.any():
+            readings, place = _with_rows(readings, place, records[good])
+            records["at_row"] += np.cumsum(good) - good
         events = [
             Event(
                 one.time_ns, one.asset, one.event, one.data, int(records["offset"][r]),
@@ -197,6 +193,18 @@ class JsonDecoder:
         for counter, rows in zip(self._counters, (template, general, slow), strict=True):
             if rows:
                 counter.inc(rows)
+
+
+def _with_rows(readings: Readings, place: I32, more: Records) -> tuple[Readings, I32]:
+    """The columns with some records among them, each before the row that it says."""
+    at = more["at_row"]
+    place = np.insert(place, at, more["place"])
+    readings = Readings(
+        np.insert(readings.time_ns, at, more["time_ns"]), place, np.insert(readings.value, at, more["value"]),
+        np.insert(readings.status, at, more["status"]), np.insert(readings.offset, at, more["offset"]),
+        np.insert(readings.received_ns, at, more["received_ns"]),
+    )  # fmt: skip
+    return readings, place
 
 
 def _survey(records: Records, messages: Messages, *, seen: bool) -> tuple[int, int, int]:
