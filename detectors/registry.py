@@ -10,6 +10,8 @@ from andon.readings import F64, I64, U8
 from detectors.contract import Detector
 from detectors.ensemble import EnsembleDetector
 from detectors.ewma import EwmaDetector
+from detectors.half_space import HalfSpaceDetector
+from detectors.half_space_group import HalfSpaceGroupDetector
 from detectors.mewma import REFERENCE_ROWS, MewmaDetector
 from detectors.robust import RobustDetector
 
@@ -41,9 +43,11 @@ Make = Callable[[int], Detector]  # the argument is the capacity: ids of series 
 MakeGroup = Callable[[int, int], GroupDetector]  # channels, and rows from the beginning that are the reference
 
 DEFAULT: Final = "ensemble"
-OWN: Final[dict[str, Make]] = {"ensemble": EnsembleDetector, "robust": RobustDetector, "ewma": EwmaDetector}
+OWN: Final[dict[str, Make]] = {
+    "ensemble": EnsembleDetector, "robust": RobustDetector, "ewma": EwmaDetector, "half_space": HalfSpaceDetector,
+}  # fmt: skip
 DEFAULT_GROUP: Final = "mewma"
-GROUPS: Final[dict[str, MakeGroup]] = {"mewma": MewmaDetector}
+GROUPS: Final[dict[str, MakeGroup]] = {"mewma": MewmaDetector, "half_space_group": HalfSpaceGroupDetector}
 GROUP_MOST: Final = 254  # channels of a group
 GROUP_REFERENCE: Final = REFERENCE_ROWS
 REFERENCE_LEAST: Final = 20
@@ -59,8 +63,8 @@ RIVER_MODELS: Final = (
 def names() -> tuple[str, ...]:
     """Every name that `maker` or `group_maker` knows.
 
-    >>> names()[:5]
-    ('ensemble', 'robust', 'ewma', 'mewma', 'river:GaussianScorer')
+    >>> names()[:6]
+    ('ensemble', 'robust', 'ewma', 'half_space', 'mewma', 'half_space_group')
     """
     return (*OWN, *GROUPS, *(RIVER + name for name in RIVER_MODELS))
 
