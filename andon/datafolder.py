@@ -8,6 +8,7 @@ history/N.db           windows, figures, latest values, ledger of shard N
 journal/N/             accepted readings, Arrow segments
 spool/N/               queue segments
 out/TARGET/N/          lines of shard N on their way to a target
+state/models.json      which detector judges which series from when on
 state/layout.json      which process works which shards (flows/workers.py)
 state/recovery/G/W/    Bytewax's recovery store of worker W in generation G of that
 state/N/slots/         large state of shard N, slot files
@@ -95,6 +96,11 @@ class DataFolder:
     def layout_json(self) -> Path:
         """Which process works which shards."""
         return self.path / "state" / "layout.json"
+
+    @property
+    def models_json(self) -> Path:
+        """Which detector judges which series from when on (andon/models.py)."""
+        return self.path / "state" / "models.json"
 
     def generation(self, number: int) -> Path:
         """Folder of all recovery stores of a generation, from 1."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from andon.conditions import ConditionChange
+from andon.models import ModelAlarm
 from andon.readings import F64, I32, I64, U8, DeadLetters, Event
 
 
@@ -193,3 +194,4 @@ class ShardOutputs:
     paths: Mapping[int, tuple[str, str]] = field(default_factory=dict)  # series id -> (asset, tag), of all ids above
     events: Sequence[Event] = ()  # in log order
     rebirths: Sequence[tuple[str, str]] = ()  # Sparkplug edge nodes (group, node) whose births should be sent again
+    model_alarms: Sequence[ModelAlarm] = ()  # of scored series, told or in shadow, in log order

@@ -30,6 +30,7 @@ from flows.workers import arrange, workers_for
 from service.demo_dates import first_day, moved
 from service.demo_report import report_of
 from service.demo_windows import WindowsCompared
+from service.models import publish
 from service.options import clock_arguments
 from service.rules import register_rules
 from service.servers.base import free_port
@@ -103,6 +104,7 @@ class Demo:
         self.history = HistoryReader(self.data.history_dbs(self.shards))
         self.records = site_records(self.plant.config, self.data).open()
         register_rules(self.plant, self.records)
+        publish(self.records, self.data)
         self.workers = workers_for(self.plant.config.transport)
         self.supervisor = Supervisor(self.data, [])
 

@@ -1,4 +1,4 @@
-"""The follow-up process: what a quality event leads to, what the ERP says, what is reported to it.
+"""The follow-up process: what a quality event leads to, what the ERP says and is told, models as the records have them.
 
 python -m service.follow_up --config plant.toml --data data
 
@@ -26,6 +26,7 @@ from andon.readings import NS_PER_S
 from andon.records import open_site_records
 from service.erp_poller import Poller
 from service.inspections import Inspections
+from service.models import ModelsWatch
 from service.options import parser, stop_on_signals
 from service.quality import QualityWatch
 from service.reports import Reporter
@@ -85,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with open_site_records(plant, data, stop, beat=beat) as records, ExitStack() as opened:
         history = opened.enter_context(closing(HistoryReader(data.history_dbs(plant.transport.shards))))
         watch = QualityWatch(records, history, plant.quality, round(plant.time.correct_for_h * 3600 * NS_PER_S))
-        duties = [Duty("quality", watch.step)]
+        duties = [Duty("quality", watch.step), Duty("models", ModelsWatch(records, data).step)]
         if plant.erp is not None:
             reporter = Reporter(records, model, history, plant.erp.reports)
             duties.append(Duty("reports", reporter.step, REPORTS_EVERY_S))

@@ -227,8 +227,9 @@ def site_parts(config: Path, data: Path, plant: Plant, workers: int, clock: Sequ
 
 
 def follows_up(plant: Plant) -> bool:
-    """Whether anything follows from the alarms of a site: an ERP, or quality events."""
-    return plant.erp is not None or any(rule.raises == "quality_event" for rule in plant.rule)
+    """Whether anything follows from the records of a site: an ERP, quality events, or models that judge series."""
+    judged = any(one.detect for template in plant.template for one in template.series)
+    return judged or plant.erp is not None or any(rule.raises == "quality_event" for rule in plant.rule)
 
 
 def senders(plant: Plant) -> list[str]:

@@ -21,7 +21,7 @@ import orjson
 from prometheus_client import Counter
 
 from andon.outputs import Figure, Latest, LedgerRows, ShardOutputs, SpanRows, StateChanges, WindowRows
-from sinks import event_history
+from sinks import event_history, model_history
 from sinks.history_reader import BUSY_TIMEOUT_S, HAS_REVISIONS, HistoryReader
 
 __all__ = ["HistoryReader", "HistoryWriter"]
@@ -139,7 +139,7 @@ class HistoryWriter:
         self._db.execute("pragma journal_mode = wal")
         self._db.execute("pragma synchronous = full")
         with _transaction(self._db):
-            for statement in (*_SCHEMA.strip().split(";\n"), event_history.SCHEMA):
+            for statement in (*_SCHEMA.strip().split(";\n"), event_history.SCHEMA, model_history.SCHEMA):
                 self._db.execute(statement)
             if self._db.execute(HAS_REVISIONS).fetchone() is None:
                 for statement in _UPGRADE_FIGURES:
@@ -186,6 +186,8 @@ class HistoryWriter:
             self._many(_STATE, "state_change", _state_rows(outputs.states, ids))
         if outputs.events:
             self._many(event_history.INSERT, "event", event_history.rows(outputs.events))
+        if outputs.model_alarms:
+            self._many(model_history.INSERT, "model_alarm", model_history.rows(outputs.model_alarms))
         for rows in outputs.ledger:
             self._many(_LEDGER, "ledger", _ledger_rows(rows, ids))
         self._db.execute(_META, ("watermark_ns", outputs.watermark_ns))
@@ -214,6 +216,7 @@ class HistoryWriter:
                 self._db.execute(_OLD_REVISIONS, (kind, before_ns))
             for (asset,) in self._db.execute(_ASSETS).fetchall():
                 gone += self._db.execute(event_history.PRUNE, {"asset": asset, "before": before_ns}).rowcount
+            gone += self._db.execute(model_history.PRUNE, (before_ns,)).rowcount  # few rows, looked through as a whole
             # By series, along the primary keys: one statement over the whole table reads 400 days of windows.
             for series in self._ids.values():
                 for statement in _OLD_ROWS:

@@ -14,9 +14,10 @@ from typing import Any
 
 import orjson
 
+from andon.models import ModelAlarm
 from andon.outputs import Figure
 from andon.readings import NS_PER_S
-from sinks import event_history
+from sinks import event_history, model_history
 from sinks.event_history import EventRow
 
 BUSY_TIMEOUT_S = 10.0
@@ -298,6 +299,15 @@ class HistoryReader:
             if file.rows(event_history.HAS):  # a version before had none
                 rows += map(event_history.told, file.rows(statement, values))
         return sorted(rows, key=lambda one: (one.time_ns, one.offset))
+
+    def model_alarms(
+        self, after_ns: int, until_ns: int, asset: str | None = None, tag: str | None = None
+    ) -> list[ModelAlarm]:
+        """Alarms of models, told or in shadow, with after_ns < time_ns <= until_ns of event time, in order of time."""
+        files = [file for file in self._files if file.rows(model_history.HAS)]  # a version before had none
+        values = (after_ns, until_ns, asset, tag)
+        found = [model_history.told(row) for file in files for row in file.rows(model_history.SELECT, values)]
+        return sorted(found, key=lambda one: (one.time_ns, one.asset, one.tag, one.model))
 
     def paths(self) -> list[tuple[str, str]]:
         """(asset, tag) of every series that was ever written, in order."""

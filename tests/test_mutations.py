@@ -28,14 +28,16 @@ import typer
 from andon.clock import SystemClock
 from andon.datafolder import DataFolder
 from andon.errors import RecordsError
-from andon.readings import DeadLetters, Reason
+from andon.readings import NS_PER_S, DeadLetters, Readings, Reason
 from andon.records import SYSTEM_FLOW, Actor, Records, alarm_key, verify_audit
 from andon.records.applying import change_path
 from andon.records.base import Tx
+from detectors.settings import fingerprint
 from service import cli
 from service.web.actions import MUTATING_ROUTES
 from sinks.dead_letters import DeadLetterStore
 from sinks.erp.webhook import WebhookConnector
+from sinks.journal import Journal
 from sinks.outbox import Sender
 from sources.kafka.gaps import Gap, GapFiles
 from sources.spool import Spool
@@ -51,9 +53,11 @@ READ_ONLY = {
     "report shift", "report lot",  # a file is an audited export: test_figure_reports.py
     "evidence show", "evidence verify", "people who", "erp ping", "erp preview", "erp parked", "qualify",
     "calibration list", "calibration impact", "spc limits", "oee levels", "oee rollup", "score",
+    "models list", "models show", "models compare",
     "replay",  # into a sandbox of its own; --live is in the other table
 }  # fmt: skip
 DOUBLED = orders(1)
+JUDGED = "filling/line1/filler1/vibration"  # the series of the starting plant that a detector scores
 MUTATING = {  # command: (kind, audit actions of a run, the last words that make it one)
     "init": ("files", (), ()),
     "demo": ("start", (), ()),  # a plant of its own; its start is that of run
@@ -69,6 +73,15 @@ MUTATING = {  # command: (kind, audit actions of a run, the last words that make
         "first", ("login.ok", "log.gap_skipped", "logout"),
         ("--partition", "0", "--user", "li.wei", "--password-stdin"),
     ),
+    **{
+        f"models {name}": ("same", ("login.ok", f"model.{action}", "logout"),
+                           (*given, "--user", "li.wei", "--password-stdin"))
+        for name, action, given in (
+            ("register", "registered", ("further",)), ("challenge", "challenged", (JUDGED, "--model", "ensemble:1")),
+            ("evaluate", "evaluated", ("ensemble:1", JUDGED)), ("retire", "retired", ("ensemble:1",)),
+            ("promote", "promoted", (JUDGED, "--model", "ensemble:1")), ("rollback", "rolled_back", (JUDGED,)),
+        )
+    },
     "erp reconcile": ("same", ("alarm.raised", "outbox.parked"), ()),
     "erp release": (
         "same", ("login.ok", "outbox.released", "logout"),
@@ -145,9 +158,29 @@ def ready(andon: Terminal, site: DataFolder, request: pytest.FixtureRequest) -> 
         with Records(site.records_db, "szh1", SystemClock()) as records:
             records.apply_conditions(DOUBLED, SYSTEM_FLOW)
             records.park_order(records.orders()[0].order_key, root, "test")
+    if command.startswith("models "):
+        models(site, command)
     if command == "erp reconcile":
         request.getfixturevalue("doubled")
     return site
+
+
+def models(site: DataFolder, command: str) -> None:
+    """A version, evaluated where it is to be promoted, in force where that is to be undone; a reading of today."""
+    asset, _, tag = JUDGED.rpartition("/")
+    person = Actor("li.wei", "Li Wei", "quality", "test")
+    now = np.array([SystemClock().now_ns() - 60 * NS_PER_S], np.int64)
+    journal = Journal(site.journal(0))
+    journal.name_series(f"{JUDGED}\n".encode())
+    one = np.zeros(1, np.int64)
+    journal.append(Readings(now, one.astype(np.int32), one + 2.0, one.astype(np.uint8), one, now), now, 0)
+    journal.flush()
+    journal.close()
+    with Records(site.records_db, "szh1", SystemClock()) as records:
+        records.register_model("ensemble", "ensemble", {}, fingerprint("ensemble"), person, "test")
+        records.evaluate_model("ensemble:1", asset, tag, (0, 1), {}, person, "test")
+        if command == "models rollback":
+            records.promote_model(asset, tag, person, "test", model="ensemble:1")
 
 
 @pytest.fixture
@@ -363,6 +396,7 @@ def test_a_route_whose_record_cannot_be_written_changes_nothing(
     }
     elsewhere = {  # test_quality_web.py, test_erp_inbound.py: by people of quality, and by the ERP
         ("POST", "/api/v1/holds/{key}/release"), ("POST", "/api/v1/capas/{key}/decide"), ("POST", "/api/v1/erp/states"),
+        ("POST", "/api/v1/models/promote"), ("POST", "/api/v1/models/rollback"),  # test_models_web.py
     }  # fmt: skip
     assert set(calls) | elsewhere == set(MUTATING_ROUTES)
     try:

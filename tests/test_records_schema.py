@@ -23,7 +23,7 @@ from andon.records.dialect import append_only_ddl
 from andon.records.migrate import FOLDER, HEAD, KNOWN
 from andon.records.schema import APPEND_ONLY
 from andon.records.schema_acts import TABLES
-from tests.records_world import RAISED, START_NS, fresh
+from tests.records_world import QUALITY, RAISED, START_NS, fresh
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.real)])
@@ -192,6 +192,9 @@ def test_histories_only_grow(empty, table, verb):
         records.finish_order(item, DeliveryResult("retry", 500, "x"), SYSTEM_SENDER)
         with records.engine.begin() as connection:
             connection.execute(insert(schema_acts.alarm_label).values(**LABEL, alarm_key=item.order_key))
+        records.register_model("ensemble", "ensemble", {}, "f", QUALITY, "x")
+        records.evaluate_model("ensemble:1", "cold/room1", "air", (0, 1), {}, QUALITY, "x")
+        records.challenge_model("cold/room1", "air", "ensemble:1", QUALITY, "x")
         key = ", ".join(column.name for column in TABLES.tables[table].primary_key)
         with pytest.raises(Exception, match="append-only"), records.engine.begin() as connection:
             connection.exec_driver_sql(REWRITES[verb].format(table=table, key=key))
@@ -245,7 +248,8 @@ READING = {
     "order_event",
     "get_state", "rule_content", "audit_trail", "has_users", "labels", "points", "announcements", "point_of",
     "notices", "notice_counts", "incidents", "incident", "link_role", "holds", "capas", "orders_to_ask", "occurrences",
-    "unmanned_routes", "repeated_until", "told_reports",
+    "unmanned_routes", "repeated_until", "told_reports", "similar", "model_versions", "model_version",
+    "model_evaluations", "model_assignments", "judged_alarms",
 }  # fmt: skip
 
 

@@ -461,6 +461,7 @@ def test_every_change_leaves_its_audit_row_and_is_refused_to_viewers(site: Site)
     covered |= {("POST", "/ack/{token}")}  # test_ack_link.py
     covered |= {("POST", "/api/v1/holds/{key}/release"), ("POST", "/api/v1/capas/{key}/decide")}  # test_quality_web.py
     covered |= {("POST", "/api/v1/erp/states")}  # test_erp_inbound.py
+    covered |= {("POST", f"/api/v1/models/{act}") for act in ("promote", "rollback")}  # test_models_web.py
     assert set(calls) | covered == set(MUTATING_ROUTES)
     for (method, path), (key, body) in calls.items():
         address = path.replace("{key}", key)

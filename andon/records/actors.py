@@ -15,8 +15,9 @@ _QUALITY = _OPERATOR | {
 RIGHTS: dict[str, frozenset[str]] = {
     "viewer": frozenset({"view"}),
     "operator": _OPERATOR,
-    "quality": _QUALITY | {"holds.decide", "capa.decide"},
-    "engineer": _QUALITY | {"rules.edit", "settings.edit"},
+    # Who makes a model and tries it is not who puts it into force; to go back is open to both, it cannot wait.
+    "quality": _QUALITY | {"holds.decide", "capa.decide", "model.manage", "model.approve"},
+    "engineer": _QUALITY | {"rules.edit", "settings.edit", "model.manage"},
     # An administrator runs the system and is no GMP user: no say over alarms or deliveries, but may stop one.
     "admin": frozenset({"view", "audit.read", "export", "outbox.park", "settings.edit", "users.manage"}),
     # Processes of Andon itself. They write what the log decided and deliver it; they never speak for a person.

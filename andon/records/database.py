@@ -9,10 +9,12 @@ from andon.records.erp_answers import ErpAnswerRecords
 from andon.records.facts import FactRecords
 from andon.records.holds import HoldRecords
 from andon.records.labels import LabelRecords
+from andon.records.models import ModelRecords
 from andon.records.notices import NoticeRecords
 from andon.records.outbox import OutboxRecords
 from andon.records.passing import PassingRecords
 from andon.records.points import PointRecords
+from andon.records.similar import SimilarRecords
 from andon.records.told import ToldRecords
 from andon.records.users import UserRecords
 
@@ -22,11 +24,13 @@ class Records(
     ActRecords,
     PointRecords,
     LabelRecords,
+    SimilarRecords,
     PassingRecords,
     OutboxRecords,
     ErpAnswerRecords,
     HoldRecords,
     CapaRecords,
+    ModelRecords,
     ToldRecords,
     UserRecords,
     FactRecords,

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 from andon.errors import RecordsError
 from andon.records.dialect import hold_schema, read_options, translated
 
-KNOWN = ("0001", "0002")  # oldest first; a test compares this with the files of migrations/versions
+KNOWN = ("0001", "0002", "0003")  # oldest first; a test compares this with the files of migrations/versions
 HEAD = KNOWN[-1]
 FOLDER = Path(__file__).parent / "migrations"
 

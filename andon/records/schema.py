@@ -246,4 +246,7 @@ rule_version = Table(
     Column("first_seen_ns", BigInteger, nullable=False),
 )  # fmt: skip
 
-APPEND_ONLY = ("audit", "transition", "delivery", "alarm_label")
+APPEND_ONLY = (
+    "audit", "transition", "delivery", "alarm_label", "model_version", "model_status", "model_evaluation",
+    "model_assignment",
+)  # fmt: skip

@@ -156,4 +156,4 @@ report_told = Table(
     Column("final", Boolean, nullable=False),
 )  # fmt: skip
 
-TABLES = metadata  # those above and those of `andon.records.schema`: all there are
+TABLES = metadata  # those above, and those of `andon.records.schema` and `schema_models`: all there are

@@ -58,7 +58,7 @@ def list_rules(config: ConfigOption = CONFIG, data: DataOption = DATA, as_json: 
     rows = [
         {
             "rule": one.rule_id, "version": one.version, "state": one.state, "versions": one.ordinal,
-            "first_seen": _at(versions[one.rule_id][-1].first_seen_ns, plant) if one.rule_id in versions else None,
+            "first_seen": stamp_of(versions[one.rule_id][-1].first_seen_ns, plant) if one.rule_id in versions else None,
         }
         for one in found
     ]  # fmt: skip
@@ -98,19 +98,19 @@ def try_(
     from service.rule_trial import can_be_tried, try_rules
 
     plant = plant_of(config)
-    span = _span(begin, end, plant)
+    span = span_of(begin, end, plant)
     before, after = _sides(plant, data, rule)
     skipped = sorted({one.id for one in (*before, *after) if not can_be_tried(one)})
     before, after = ([one for one in side if one.id not in skipped] for side in (before, after))
     tried = sorted({one.id for one in (*before, *after)})
     outcome = try_rules(plant, open_data(data, plant), before, after, *span)
     if as_json:
-        about = {"from": _at(span[0], plant), "to": _at(span[1], plant), "rules": tried, "not_tried": skipped}
+        about = {"from": stamp_of(span[0], plant), "to": stamp_of(span[1], plant), "rules": tried, "not_tried": skipped}
         print_json({**about, **_outcome_json(outcome, plant)})
         return
     for name in skipped:
         say("cli.rules.not_tried", rule=name)
-    say("cli.rules.tried", rules=", ".join(tried) or "-", begin=_at(span[0], plant), end=_at(span[1], plant),
+    say("cli.rules.tried", rules=", ".join(tried) or "-", begin=stamp_of(span[0], plant), end=stamp_of(span[1], plant),
         rows=outcome.rows)  # fmt: skip
     headers = [f"cli.rules.column.{name}" for name in ("what", "asset", "tag", "rule", "start", "cleared", "peak")]
     rows = [_row("appears", one, plant) for one in outcome.appear] + [_row("goes", one, plant) for one in outcome.go]
@@ -147,12 +147,12 @@ def _sides(plant: PlantModel, data: Path, names: list[str] | None) -> tuple[list
     return before, [one for one in plant.config.rule if one.id in wanted]
 
 
-def _span(begin: str, end: str, plant: PlantModel) -> tuple[int, int]:
+def span_of(begin: str, end: str, plant: PlantModel) -> tuple[int, int]:
     """[begin, end) in ns; the last week where nothing is said."""
     end_ns = _time_of("--to", end, plant) if end else SystemClock().now_ns()
     begin_ns = _time_of("--from", begin, plant) if begin else end_ns - DEFAULT_DAYS * 86_400 * NS_PER_S
     if begin_ns >= end_ns:
-        raise ConfigError("cli.rules.span", begin=_at(begin_ns, plant), end=_at(end_ns, plant))
+        raise ConfigError("cli.rules.span", begin=stamp_of(begin_ns, plant), end=stamp_of(end_ns, plant))
     return begin_ns, end_ns
 
 
@@ -166,7 +166,8 @@ def _time_of(option: str, text: str, plant: PlantModel) -> int:
     return round(zoned.timestamp() * NS_PER_S)
 
 
-def _at(time_ns: int, plant: PlantModel) -> str:
+def stamp_of(time_ns: int, plant: PlantModel) -> str:
+    """A moment in the site's time, to the second."""
     zone = ZoneInfo(plant.config.site.timezone)
     return datetime.fromtimestamp(time_ns / NS_PER_S, zone).isoformat(sep=" ", timespec="seconds")
 
@@ -196,9 +197,9 @@ def _outcome_json(outcome: Outcome, plant: PlantModel) -> dict[str, Any]:
 def _alarm_json(one: ConditionChange, plant: PlantModel) -> dict[str, Any]:
     begun_ns = one.start_ns if one.begun_ns is None else one.begun_ns
     return {
-        "asset": one.asset, "tag": one.tag, "rule": one.rule_id, "start": _at(begun_ns, plant),
-        "cleared": None if one.cleared_ns is None else _at(one.cleared_ns, plant), "peak": one.peak, "unit": one.unit,
-        "priority": one.priority, "raises": one.raises,
+        "asset": one.asset, "tag": one.tag, "rule": one.rule_id, "start": stamp_of(begun_ns, plant),
+        "cleared": None if one.cleared_ns is None else stamp_of(one.cleared_ns, plant), "peak": one.peak,
+        "unit": one.unit, "priority": one.priority, "raises": one.raises,
     }  # fmt: skip
 
 

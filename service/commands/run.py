@@ -33,6 +33,7 @@ def run(config: ConfigOption = CONFIG, data: DataOption = DATA, workers: Workers
     from andon.records import open_site_records
     from flows.workers import arrange, workers_for
     from service.clock_gate import await_clock
+    from service.models import publish
     from service.rules import register_rules
     from service.supervisor import Supervisor, site_parts
     from service.ticker import newest_ns
@@ -50,6 +51,7 @@ def run(config: ConfigOption = CONFIG, data: DataOption = DATA, workers: Workers
             check_binding(web, records)
             _await_port(web.host, web.port, stop)
             register_rules(plant, records)
+            publish(records, folder)
             token = None if records.has_users() else _token(records)
         arrange(folder, number, transport)
         supervisor = Supervisor(folder, site_parts(config, data, plant.config, number, clock_arguments(0, 0, 0.0)))

@@ -34,6 +34,8 @@ MUTATING_ROUTES: dict[tuple[str, str], str] = {
     ("POST", "/api/v1/erp-records/{key}/release"): "outbox.released",
     ("POST", "/api/v1/holds/{key}/release"): "lot.hold_released",
     ("POST", "/api/v1/capas/{key}/decide"): "capa.accepted",
+    ("POST", "/api/v1/models/promote"): "model.promoted",  # test_models_web.py
+    ("POST", "/api/v1/models/rollback"): "model.rolled_back",  # test_models_web.py
     ("POST", "/api/v1/erp/states"): "erp.answered",  # test_erp_inbound.py
     ("POST", "/api/v1/dead-letters/redrive"): "dead_letters.redriven",
 }

@@ -33,6 +33,8 @@ STATUS = {
     "records.unknown_user": 404, "records.unknown_hold": 404, "records.unknown_capa": 404,
     "records.hold_over": 409, "records.capa_decided": 409, "records.message_reused": 409, "page.webhook_refused": 401,
     "records.move_refused": 409, "records.nothing_to_shelve": 409, "records.not_parked": 409,
+    "models.already": 409, "models.no_challenger": 409, "models.not_evaluated": 409, "models.nothing_before": 409,
+    "models.retired": 409, "models.unknown": 404, "models.name": 422, "cli.models.series": 404,
     "records.reason_missing": 422, "page.invalid": 422,
 }  # fmt: skip
 

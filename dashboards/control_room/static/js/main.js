@@ -15,16 +15,18 @@ import { alarmFigures } from "./views/figures.js";
 import { incidentList } from "./views/incidents.js";
 import { ledger } from "./views/ledger.js";
 import { line } from "./views/line.js";
+import { models } from "./views/models.js";
 import { overview } from "./views/overview.js";
 import { quality } from "./views/quality.js";
 import { wall } from "./views/wall.js";
 
-const VIEWS = { "": overview, line, asset, alarms: alarmList, alarm: alarmDetail, incidents: incidentList, aside: asideList, figures: alarmFigures, erp: erpRecords, quality, "dead-letters": deadLetters, ledger, wall };
+const VIEWS = { "": overview, line, asset, alarms: alarmList, alarm: alarmDetail, incidents: incidentList, aside: asideList, figures: alarmFigures, erp: erpRecords, quality, models, "dead-letters": deadLetters, ledger, wall };
 const NAVIGATION = [
   ["", "overview", "M3 12l9-8 9 8v8a1 1 0 0 1-1 1h-5v-6h-6v6H4a1 1 0 0 1-1-1z"],
   ["alarms", "alarms", "M12 3l10 18H2zM12 9v6M12 17.5v.5"],
   ["erp", "erp", "M5 3h10l4 4v14H5zM9 12h6M9 16h6M9 8h3"],
   ["quality", "quality", "M12 3l8 3v6c0 4.5-3.3 7.8-8 9-4.7-1.2-8-4.5-8-9V6zM9 12l2 2 4-4"],
+  ["models", "models", "M4 18l5-6 4 3 7-9M4 4v16h16"],
   ["dead-letters", "dead_letters", "M3 6h18v12H3zM3 6l9 7 9-7M15 13l6 5M9 13l-6 5"],
   ["ledger", "ledger", "M12 4v16M7 20h10M4 8h16M4 8l-2 6h5zM20 8l-3 6h5z"],
 ];

@@ -1,0 +1,33 @@
+"""Alarms of models beside windows and figures: what the champion told, and what a challenger would have told.
+
+Of a series and a model one a time: the same one again, from a replay, adds nothing. They go when windows do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from andon.models import ModelAlarm
+
+SCHEMA = """
+create table if not exists model_alarm (
+    asset text, tag text, model text, time_ns integer, role text, score real, component text,
+    primary key (asset, tag, model, time_ns)) without rowid"""
+INSERT = "insert into model_alarm (asset, tag, model, time_ns, role, score, component) values (?,?,?,?,?,?,?) \
+on conflict do nothing"
+HAS = "select 1 from sqlite_master where type = 'table' and name = 'model_alarm'"
+SELECT = """select asset, tag, model, role, time_ns, score, component from model_alarm
+where time_ns > ?1 and time_ns <= ?2 and (?3 is null or asset = ?3) and (?4 is null or tag = ?4)"""
+PRUNE = "delete from model_alarm where time_ns < ?"
+
+
+def rows(alarms: Iterable[ModelAlarm]) -> Iterator[tuple[Any, ...]]:
+    """Rows for `INSERT`."""
+    for one in alarms:
+        yield one.asset, one.tag, one.model, one.time_ns, one.role, one.score, one.component
+
+
+def told(row: tuple[Any, ...]) -> ModelAlarm:
+    """A row of `SELECT`."""
+    return ModelAlarm(*row)
