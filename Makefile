@@ -54,6 +54,7 @@ format: setup ## writes what ruff can mend by itself
 bench: setup ## CPU time beside plain clients, Bytewax, Quix, Pathway and Flink; run lengths of charts; whole: 20 min, ARGS=--quick: two (ARGS)
 	@status=0; \
 	.venv/bin/python benchmarks/run_lengths.py $(ARGS) || status=1; \
+	.venv/bin/python -m benchmarks.faults $(ARGS) || status=1; \
 	.venv/bin/python benchmarks/throughput.py $(ARGS) || status=1; \
 	exit $$status
 

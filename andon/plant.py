@@ -38,7 +38,7 @@ class SeriesSpec:
     every_s: float
     states: tuple[str, ...]
     modulus: float | None
-    detect: str  # name of the detector: robust, ewma; empty: none
+    detect: str  # name of the detector: ensemble, ewma; empty: none
     gxp: bool
     wave: WaveAnalysis | None = None  # of a waveform: what is computed of its blocks
 
@@ -78,7 +78,7 @@ class PlantModel:
                 states = PACKML_STATES if one.states == "packml" else tuple(one.states or ())
                 specs[asset.path, one.tag] = SeriesSpec(
                     asset.path, one.tag, one.kind, one.unit, low, high, one.every_s,
-                    states, one.modulus, "robust" if one.detect is True else one.detect or "", one.gxp,
+                    states, one.modulus, "ensemble" if one.detect is True else one.detect or "", one.gxp,
                     waves.get((asset.template, one.tag)),
                 )  # fmt: skip
         return specs

@@ -24,7 +24,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from andon.readings import F64, U8
+from andon.readings import F64
 from benchmarks import nab, skab
 from benchmarks.origin import origin
 from benchmarks.report import COLOURS
@@ -34,7 +34,6 @@ from detectors.contract import Detector
 from detectors.ensemble import EnsembleDetector
 from detectors.ewma import EwmaDetector
 from detectors.mewma import MewmaDetector
-from detectors.robust import RobustDetector
 from detectors.settings import MODULES, fingerprint
 
 RESULT = Path(__file__).parent.parent / "docs" / "results" / "detection.json"
@@ -67,8 +66,7 @@ class Row:
 
 def ours() -> dict[str, Callable[[], Detector]]:
     """Andon's detectors of single series."""
-    return {"ensemble (default)": partial(EnsembleDetector, 1), "robust": partial(RobustDetector, 1),
-            "ewma": partial(EwmaDetector, 1)}  # fmt: skip
+    return {"ensemble (default)": partial(EnsembleDetector, 1), "ewma": partial(EwmaDetector, 1)}
 
 
 def scores_of(make: Callable[[], Detector], corpus: Sequence[nab.LabelledSeries]) -> tuple[list[F64], float]:
@@ -127,11 +125,10 @@ def on_skab(folder: Path) -> dict[str, dict[str, Any]]:
     began = time.process_time()
     mewma = [MewmaDetector(one.values.shape[1]).score_many(one.time_ns, one.values).alarm for one in files]
     ns = (time.process_time() - began) / sum(len(one.anomaly) for one in files) * 1e9
-    columns = {
+    columns: dict[str, Sequence[Any]] = {
         "silent": [np.zeros(len(one.anomaly)) for one in files],
         "always": [np.ones(len(one.anomaly)) for one in files],
         "random": [rng.random(len(one.anomaly)) < 0.5 for one in files],
-        "robust, any channel": [_any_channel(one) for one in files],
         "mewma (default)": mewma,
     }
     groups = [*dict.fromkeys(one.group for one in files)]
@@ -143,15 +140,6 @@ def on_skab(folder: Path) -> dict[str, dict[str, Any]]:
             by_group[group] = asdict(skab.rates([files[at] for at in own], [alarms[at] for at in own]))
         rows[name] = {"groups": by_group, "ns": ns if name.startswith("mewma") else 0.0}
     return rows
-
-
-def _any_channel(one: skab.LabelledRows) -> U8:
-    """Rows where the score of any single channel reaches 5."""
-    n, channels = one.values.shape
-    detector = RobustDetector(channels)
-    series = np.tile(np.arange(channels, dtype=np.int32), n)
-    scored = detector.score_many(series, np.repeat(one.time_ns, channels), one.values.ravel())
-    return (scored.score.reshape(n, channels).max(axis=1) >= 5.0).astype(np.uint8)
 
 
 def lines(result: Mapping[str, Any]) -> Iterator[str]:

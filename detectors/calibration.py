@@ -8,7 +8,7 @@ estimator: k = 1 is an exponential tail, 1.5 a Gaussian one, less than 1 a heavi
 Rejected: a log histogram per stream (48 counts and a sum over them for each look-up; twice the time, ten times the
 memory, no better on recorded series); a plain Hill (Pareto) tail: Gaussian noise then needs 16 sigma for 1e-6.
 
-numba notices edits of the file that holds a kernel, not of those it calls: after an edit here, touch robust_kernel.py.
+numba notices edits of the file that holds a kernel, not of those it calls: after an edit, touch ensemble_kernel.py.
 """
 
 from __future__ import annotations

@@ -86,12 +86,12 @@ class EwmaDetector:
     """Causal score of many series by an exponentially weighted mean and variance, half-life 100 rows.
 
     Score: 0..12, -log10 of the probability that normal noise lies as far from the mean, on either side: the same
-    meaning as that of `RobustDetector`, so thresholds mean the same, as long as the noise is normal (5 is 4.4 standard
+    meaning as that of `EnsembleDetector`, so thresholds mean the same, as long as noise is normal (5 is 4.4 standard
     deviations, 12 is 7.1 and more). NaN for a value that is not finite, which changes nothing; 0 for the first 100 rows
     of a series. Scored before learned. After a gap of ten usual intervals the mean has forgotten as if the new value
     had stood there.
 
-    Good at: spikes and jumps of steady series with light tails. Bad at: everything `RobustDetector` is there for: heavy
+    Good at: spikes and jumps of steady series with light tails. Bad at: all that `EnsembleDetector` is there for: heavy
     tails and bursts (false alarms), faults longer than a half-life (they become the new normal and widen it), slow
     drifts, a value that moves again after it stood still.
 

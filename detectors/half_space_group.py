@@ -89,7 +89,7 @@ class HalfSpaceGroupDetector:
     Missing values: at a split of a channel that is missing the row goes where most rows went.
 
     Good at: single rows in corners that the machine has not been in, with several modes or products. Bad at: small
-    lasting shifts and changed relations between channels (`MewmaDetector`, `CorrelationDetector`); telling rare from
+    lasting shifts and changed relations between channels (`MewmaDetector` is for these); telling rare from
     rarer; more than some ten channels, since a path looks at eight splits. Figures: docs/detection-multivariate.md.
 
     Cost: O(1) whatever the number of channels, 1.5 to 2.5 us a row; memory 51 kB. The same rows in any split

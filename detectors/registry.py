@@ -13,7 +13,6 @@ from detectors.ewma import EwmaDetector
 from detectors.half_space import HalfSpaceDetector
 from detectors.half_space_group import HalfSpaceGroupDetector
 from detectors.mewma import REFERENCE_ROWS, MewmaDetector
-from detectors.robust import RobustDetector
 
 
 class GroupScored(Protocol):
@@ -44,7 +43,7 @@ MakeGroup = Callable[[int, int], GroupDetector]  # channels, and rows from the b
 
 DEFAULT: Final = "ensemble"
 OWN: Final[dict[str, Make]] = {
-    "ensemble": EnsembleDetector, "robust": RobustDetector, "ewma": EwmaDetector, "half_space": HalfSpaceDetector,
+    "ensemble": EnsembleDetector, "ewma": EwmaDetector, "half_space": HalfSpaceDetector,
 }  # fmt: skip
 DEFAULT_GROUP: Final = "mewma"
 GROUPS: Final[dict[str, MakeGroup]] = {"mewma": MewmaDetector, "half_space_group": HalfSpaceGroupDetector}
@@ -63,8 +62,8 @@ RIVER_MODELS: Final = (
 def names() -> tuple[str, ...]:
     """Every name that `maker` or `group_maker` knows.
 
-    >>> names()[:6]
-    ('ensemble', 'robust', 'ewma', 'half_space', 'mewma', 'half_space_group')
+    >>> names()[:5]
+    ('ensemble', 'ewma', 'half_space', 'mewma', 'half_space_group')
     """
     return (*OWN, *GROUPS, *(RIVER + name for name in RIVER_MODELS))
 

@@ -18,7 +18,7 @@ from andon.packed import pack, unpack
 from andon.readings import F64, I32, I64, NS_PER_S
 from detectors.calibration import learn_tail
 from detectors.contract import Detector, Scored, check_rows
-from detectors.robust import RobustDetector
+from detectors.ensemble import EnsembleDetector
 
 LAYOUT = 1
 SETTLE, WARM_UP = 20, 200  # rows of a series before raw scores are learned from, before anything is scored
@@ -47,7 +47,9 @@ class OneAtATime(AnomalyDetector):
     True
     """
 
-    def __init__(self, make: Callable[[int], Detector] = RobustDetector, every_s: float = 1.0, most: int = 256) -> None:
+    def __init__(
+        self, make: Callable[[int], Detector] = EnsembleDetector, every_s: float = 1.0, most: int = 256
+    ) -> None:
         self.make, self.every_s, self.most = make, every_s, most
         self._detector = make(0)
         self._series: dict[Any, int] = {}

@@ -22,7 +22,6 @@ from detectors.contract import Detector
 from detectors.ensemble import EnsembleDetector
 from detectors.ewma import EwmaDetector
 from detectors.reasons import Reasons
-from detectors.robust import RobustDetector
 from flows.conflicts import ConflictWatch
 from flows.context import ProductionContext
 from flows.edits import under
@@ -44,8 +43,8 @@ from sources.decode import LogDecoder
 from sources.registry_files import SchemaFiles
 
 LAYOUT = 3
-DETECTORS = ("", "robust", "ewma", "ensemble")  # as `SeriesSpec.detect` names them
-ROBUST, EWMA, ENSEMBLE = 1, 2, 3
+DETECTORS = ("", "ewma", "ensemble")  # as `SeriesSpec.detect` names them
+EWMA, ENSEMBLE = 1, 2
 State = tuple[int, int, Position, Root]  # layout, shard, journal position, cells; layout 2 had one file as its last
 
 
@@ -70,7 +69,6 @@ class ShardState:
             machine_specs(plant, shard), figure_bounds(plant), config.windows.figures_s,
             config.time.correct_for_h * 3600.0, journal,
         )  # fmt: skip
-        self._detector = RobustDetector(256)
         self._ewma, self._ensemble = EwmaDetector(0), EnsembleDetector(0)
         self._reasons = Reasons(0)
         self._conditions = ConditionEngine(self._rules_for, journal.points, config.time.correct_for_h * 3600.0)
@@ -136,7 +134,6 @@ class ShardState:
         self._detects = np.concatenate([self._detects, detects])
         self._any_detects = bool(self._detects.any())
         self._columnar = [one for one in self._by_columns() if (self._detects == one[0]).any()]
-        self._detector.grow(len(self._detects))
         if self._any_detects:
             self._reasons.grow(len(self._detects))
         if self._ewma.nbytes or (detects == EWMA).any():
@@ -146,12 +143,12 @@ class ShardState:
 
     def _by_columns(self) -> tuple[tuple[int, Detector], ...]:
         """Detectors that take the rows of their own series as columns; "ewma" picks them out of all by itself."""
-        return (ROBUST, self._detector), (ENSEMBLE, self._ensemble)
+        return ((ENSEMBLE, self._ensemble),)
 
     def _components(self, detect: str) -> tuple[str, ...]:
         """Names of the components of the detector that `SeriesSpec.detect` names."""
-        others: dict[str, Detector] = {"ewma": self._ewma, "ensemble": self._ensemble}
-        return others.get(detect, self._detector).PARTS
+        by_name: dict[str, Detector] = {"ewma": self._ewma, "ensemble": self._ensemble}
+        return by_name[detect].PARTS
 
     def _rules_for(self, spec: SeriesSpec) -> Sequence[Rule]:
         """Those that judge the readings themselves; the others are in `RuleStages`."""
@@ -195,6 +192,8 @@ class ShardState:
             parts = self._state.read_layout_2(named)
         self.dictionary.restore(parts["dictionary"])
         self._conditions.restore(parts["conditions"], self.dictionary.specs)
+        if "detector" in parts:  # of a detector before these: what its components say has no name any more
+            parts.pop("reasons", None)
         for name, part in self._parts().items():
             if name not in ("dictionary", "conditions") and name in parts:  # an older version has fewer
                 part.restore(parts[name])
@@ -217,7 +216,7 @@ class ShardState:
     def _parts(self) -> dict[str, Any]:
         return {
             "dictionary": self.dictionary, "windows": self._windows, "duplicates": self._duplicates,
-            "corrections": self._corrections, "detector": self._detector, "ewma": self._ewma,
+            "corrections": self._corrections, "ewma": self._ewma,
             "ensemble": self._ensemble, "reasons": self._reasons,
             "conditions": self._conditions, "rules": self._rules, "conflicts": self._conflicts, "ledger": self._ledger,
             "context": self._context, "touched": self._touched, "retention": self._retention,

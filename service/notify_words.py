@@ -16,6 +16,7 @@ from andon.readings import NS_PER_S
 from andon.records import AlarmRecord
 from andon.records.incidents import TOLD, WAITING
 from andon.records.notice_rows import IncidentRecord, NoticeRecord
+from andon.why import with_names
 from sinks.notify.text import Item
 
 
@@ -48,21 +49,29 @@ class Wording:
         zone = ZoneInfo(self.plant.config.site.timezone)
         return datetime.fromtimestamp(time_ns // NS_PER_S, zone).strftime("%Y-%m-%d %H:%M:%S")
 
+    def asset_name(self, path: str) -> str:
+        """What people call an asset; its path where it has no name."""
+        asset = self.plant.assets.get(path)
+        return asset.name if asset and asset.name else path
+
     def why(self, alarm: AlarmRecord, language: str) -> str:
         """The plain sentence of an alarm: which limit, how far, how long."""
-        asset = self.plant.assets.get(alarm.asset)
-        name = asset.name if asset and asset.name else alarm.asset
+        name = self.asset_name(alarm.asset)
         own = f"page.own_why.{alarm.rule_id}"
         if own in catalogue(language):
             error = str(alarm.evidence.get("error") or "-")
             return translate(own, language, asset=name, error=error, seconds=round(alarm.out_s))
-        tag = catalogue(language).get(f"page.tag.{alarm.tag}", alarm.tag)
+        words = catalogue(language)
+        tag = words.get(f"page.tag.{alarm.tag}", alarm.tag)
+        evidence = with_names(
+            alarm.evidence, lambda at, what: (self.asset_name(at), words.get(f"page.tag.{what}", what))
+        )
         return why(
             ConditionChange(
                 "raised" if alarm.cleared_ns is None else "cleared", name, tag, alarm.rule_id, alarm.rule_version,
                 alarm.raises, alarm.priority, alarm.condition, alarm.limit, alarm.unit, alarm.start_ns,
                 alarm.confirmed_ns, alarm.cleared_ns, math.nan if alarm.peak is None else alarm.peak, alarm.out_s, -1,
-                alarm.found_late, dict(alarm.evidence),
+                alarm.found_late, evidence,
             ),
             language,
         )  # fmt: skip

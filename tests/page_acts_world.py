@@ -26,7 +26,12 @@ from tests.page_fixture import AUTOCLAVE, CNC, COMPRESSOR, FILLER, NOW_NS, ROOM,
 
 ENGINEER = Actor("zhao", "Zhao Lei", "engineer", "10.0.0.9")
 SECOND = ("li.wei", "a second pair of eyes")  # user and password of the second person
-READ = ((ROOM, "air"), (CNC, "spindle_temp"), (COMPRESSOR, "oil_temp"))  # series whose readings are kept
+READ = (
+    (ROOM, "air"),
+    (CNC, "spindle_temp"),
+    (COMPRESSOR, "oil_temp"),
+    (COMPRESSOR, "vibration"),
+)  # series whose readings are kept
 
 
 class ActsPlant:

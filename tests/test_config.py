@@ -105,7 +105,7 @@ def changed(old: str, new: str) -> str:
 def test_a_plant_loads_with_its_series_shards_and_rules(tmp_path: Path) -> None:
     plant = load_plant(write(tmp_path))
     air = plant.series["cold/room1", "air"]
-    assert (air.unit, air.low, air.high, air.every_s, air.detect) == ("Cel", -20.0, 40.0, 60.0, "robust")
+    assert (air.unit, air.low, air.high, air.every_s, air.detect) == ("Cel", -20.0, 40.0, 60.0, "ensemble")
     assert [rule.id for rule in plant.rules_for(air)] == ["cold-room-high"]
     assert plant.ideal_cycle_s("filling/line1/filler1") == 0.5
     assert len(plant.series) == 5
@@ -306,7 +306,7 @@ def test_series_csv_changes_and_adds(tmp_path: Path) -> None:
     (tmp_path / "series.csv").write_text("\ufeff" + CSV, encoding="utf-8")
     plant = load_plant(write(tmp_path, 'series_csv = ["series.csv"]\n' + BASE))
     air, humidity = plant.series["cold/room1", "air"], plant.series["cold/room1", "humidity"]
-    assert (air.unit, air.low, air.high, air.every_s, air.detect) == ("Cel", -30.0, 40.0, 300.0, "robust")
+    assert (air.unit, air.low, air.high, air.every_s, air.detect) == ("Cel", -30.0, 40.0, 300.0, "ensemble")
     assert (humidity.unit, humidity.low, humidity.high, humidity.kind) == ("%", 0.0, 100.0, "number")
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from detectors.alarm_manager import AlarmManager, AlarmSettings
 from detectors.ensemble import EnsembleDetector
+from simulators.compressor import Compressor
+from simulators.device import Cause
 
 EVERY_NS = 300_000_000_000  # five minutes
 DAY = 288  # rows
@@ -170,3 +172,15 @@ def test_a_machine_that_is_switched_every_day_does_not_alarm_every_day():
     row = np.arange(60 * DAY)
     value = np.where((row % DAY > 100) & (row % DAY < 220), 80.0, 20.0)
     assert len(alarms(value + np.random.default_rng(1).normal(0.0, 2.0, len(row)))) <= 12
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_compressor_of_the_demo_is_quiet_for_hours_and_its_bearing_found_within_a_minute(seed):
+    """The rule of simulators/plant.toml: a score of 8."""
+    cause = Cause("bearing_wear", Compressor.asset, 10_900, 11_500, 0.5)
+    device = Compressor(seed, lambda _asset, hour: cause if hour == 3 else None)
+    value = [next(sample.value for sample in device.step() if sample.tag == "vibration") for _ in range(11_500)]
+    score = scored(value, 1_000_000_000).score
+    assert score[:10_900].max() < 8.0
+    assert np.flatnonzero(score[10_900:] >= 8.0)[0] <= 60
+    assert (score[10_960:11_500] >= 8.0).all()

@@ -10,7 +10,6 @@ from river import stats
 
 from detectors.contract import Scored
 from detectors.ewma import ALPHA, HALF_LIFE_ROWS, WARM_UP, EwmaDetector
-from detectors.robust import DEFAULT_THRESHOLD
 from tests import detector_checks
 from tests.detector_checks import SECOND
 from tests.naive_ewma import Ewma
@@ -91,7 +90,7 @@ def test_a_threshold_is_a_false_alarm_rate_of_normal_noise(offset):
     score = np.concatenate([scores(offset + rng.normal(0.0, 0.1, 21_600))[WARM_UP:] for _ in range(20)])
     for threshold in (1.0, 2.0, 3.0):
         assert 0.9 < (score >= threshold).mean() * 10**threshold < 2.5
-    assert (score >= DEFAULT_THRESHOLD).mean() < 1e-4
+    assert (score >= 5.0).mean() < 1e-4
 
 
 def test_only_the_rows_that_are_asked_for_are_scored_and_learned_from():

@@ -22,7 +22,6 @@ from detectors.contract import NO_PART, Scored
 from detectors.ensemble import EnsembleDetector
 from detectors.ewma import EwmaDetector
 from detectors.reasons import FLOOR, Deviation, Reasons
-from detectors.robust import RobustDetector
 from tests.engine_world import START_NS, S, body, run, tick
 from tests.records_world import cleared, raised
 
@@ -102,7 +101,7 @@ def log(rise):
     return messages, said
 
 
-KINDS = {"robust": RobustDetector, "ewma": EwmaDetector, "ensemble": EnsembleDetector}
+KINDS = {"ewma": EwmaDetector, "ensemble": EnsembleDetector}
 
 
 @pytest.mark.parametrize(("detect", "kind"), KINDS.items())
@@ -127,7 +126,7 @@ def test_the_evidence_says_what_moved_by_how_much_and_since_when(detect, kind):
 
 def test_people_are_told_in_both_languages():
     messages, _ = log(1.5)
-    (alarm,) = [c for c in run(messages, 500, model=pump("robust")).conditions if c["kind"] == "raised"]
+    (alarm,) = [c for c in run(messages, 500, model=pump("ensemble")).conditions if c["kind"] == "raised"]
 
     change = ConditionChange(**alarm)
     english, chinese = (why(change, language) for language in ("en", "zh-CN"))
@@ -147,7 +146,7 @@ def test_every_component_of_every_detector_has_its_words():
 
 def test_the_reason_stays_with_the_alarm_through_all_that_follows(tmp_path):
     """The flow tells it when it raises; the end, and what late data corrects, know nothing of it."""
-    reason = {"detector": "robust", "component": "step", "value": 3.0, "value_unit": "mm/s", "expected": 2.0,
+    reason = {"detector": "ensemble", "component": "step", "value": 3.0, "value_unit": "mm/s", "expected": 2.0,
               "spread": 0.1, "since_ns": 5, "at_ns": 6}  # fmt: skip
     first = raised(condition="anomaly", limit=5.0, unit="1", peak=7.0, evidence={"journal": "a", **reason})
     other = raised(condition="above", evidence={"component": "step"}, rule_id="no-anomaly")

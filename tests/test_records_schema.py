@@ -245,7 +245,7 @@ READING = {
     "order_event",
     "get_state", "rule_content", "audit_trail", "has_users", "labels", "points", "announcements", "point_of",
     "notices", "notice_counts", "incidents", "incident", "link_role", "holds", "capas", "orders_to_ask", "occurrences",
-    "unmanned_routes", "repeated_until", "told_reports",
+    "unmanned_routes", "repeated_until", "told_reports", "similar",
 }  # fmt: skip
 
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from river import anomaly, compose, preprocessing
 
+from detectors.ensemble import EnsembleDetector
 from detectors.ewma import EwmaDetector
 from detectors.river_faces import OneAtATime, RiverDetector
-from detectors.robust import RobustDetector
 from tests import detector_checks
 from tests.detector_checks import SECOND
 
@@ -48,7 +48,7 @@ def test_scores_of_a_model_are_tail_probabilities():
         assert 0.3 < (score >= threshold).mean() * 10**threshold < 4.0
 
 
-@pytest.mark.parametrize("kind", [RobustDetector, EwmaDetector])
+@pytest.mark.parametrize("kind", [EnsembleDetector, EwmaDetector])
 def test_one_at_a_time_says_what_the_columns_say(kind):
     value = np.random.default_rng(4).normal(20.0, 0.1, 1500)
     value[1200:1210] = 22.0

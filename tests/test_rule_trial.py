@@ -139,7 +139,7 @@ def test_try_shows_which_would_go_and_which_would_move(lived: Terminal) -> None:
 
 
 def test_what_cannot_be_tried_says_so(lived: Terminal) -> None:
-    Path("draft.toml").write_text(PLANT.replace("every_s = 1 }", 'every_s = 1, detect = "robust" }') + HIGH + ODD)
+    Path("draft.toml").write_text(PLANT.replace("every_s = 1 }", 'every_s = 1, detect = "ensemble" }') + HIGH + ODD)
     assert "odd was not tried" in lived("rules", "try", "--config", "draft.toml", *SPAN)
     lived("rules", "try", "--config", "draft.toml", "--rule", "hgih", *SPAN, status=2)
     assert "hgih" in lived.err

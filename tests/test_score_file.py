@@ -17,7 +17,6 @@ from detectors import registry
 from detectors.alarm_manager import AlarmManager
 from detectors.ensemble import EnsembleDetector
 from detectors.mewma import MewmaDetector
-from detectors.robust import RobustDetector
 from service import score_file as module
 from service.score_csv import LINE_MOST, PATIENCE, TURN, Clock, Row, Sheet, number, time_of
 from service.score_file import COLUMNS, Summary, score_file
@@ -242,18 +241,18 @@ def test_several_channels_are_judged_together(tmp_path):
 
 
 def test_with_a_detector_of_single_series_the_highest_channel_speaks(tmp_path):
-    lines, summary = said(write(tmp_path, WIDE), judge_maker("robust", 0, None))
-    assert (summary.channels, summary.detector) == (("a", "b"), "robust")
+    lines, summary = said(write(tmp_path, WIDE), judge_maker("ensemble", 0, None))
+    assert (summary.channels, summary.detector) == (("a", "b"), "ensemble")
     alone = []
     for seed in (7, 8):
         value = np.array(noisy(900, seed))
-        alone.append(RobustDetector(1).score_many(np.zeros(900, np.int32), np.arange(900) * SECOND, value).score)
+        alone.append(EnsembleDetector(1).score_many(np.zeros(900, np.int32), np.arange(900) * SECOND, value).score)
     rows = cells(lines)
     assert [row["score"] for row in rows] == [f"{score:.4f}" for score in np.maximum(*alone)]
     channel, part = rows[810]["reason"].split(":")
     assert rows[810]["alarm"] == "1"
     assert channel == "ab"[int(alone[1][810] > alone[0][810])]
-    assert part in RobustDetector.PARTS
+    assert part in EnsembleDetector.PARTS
     assert 0.0 < float(rows[810]["spread"]) < 1.0
 
 
@@ -400,8 +399,8 @@ def test_every_detector_of_the_registry_scores(tmp_path, name):
 
 
 def test_an_unknown_detector_has_no_maker():
-    for name in ("", "river:", "river:LocalOutlierFactor", "Robust", "mewma"):
+    for name in ("", "river:", "river:LocalOutlierFactor", "Ensemble", "mewma"):
         with pytest.raises(KeyError):
             registry.maker(name)
     with pytest.raises(KeyError):
-        registry.group_maker("robust")
+        registry.group_maker("ensemble")

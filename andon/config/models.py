@@ -140,12 +140,11 @@ class Series(Section):
         None, description="Names of a state series; a value is the index. packml: the 18 PackML states."
     )
     modulus: float | None = Field(None, gt=0, description="Where a counter wraps; none: it never does.")
-    detect: bool | Literal["robust", "ewma", "ensemble"] = Field(
+    detect: bool | Literal["ensemble", "ewma"] = Field(
         False,
-        description="Score every reading for anomaly, 0 to 12. true is robust: no tuning, any noise. ensemble, 0 to 30:"
-        " also wrong shapes, standstills and values at the wrong time of day, at twice the cost and six times the "
-        "memory. ewma: a twentieth of the cost of robust, for steady series with normal noise; exponentially weighted "
-        "mean, half-life 100 readings.",
+        description="Score every reading for anomaly. true is ensemble, 0 to 30: no tuning, any noise; spikes, shifts, "
+        "drifts, wrong shapes, standstills, values at the wrong time of day. ewma, 0 to 12: a fiftieth of the cost, "
+        "for steady series with normal noise; exponentially weighted mean, half-life 100 readings.",
     )
     gxp: bool = Field(True, description="Never shed when the disk fills.")
 

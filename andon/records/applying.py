@@ -16,6 +16,7 @@ from andon.records import schema
 from andon.records.canonical import alarm_key, canonical_text, digest
 from andon.records.moving import Moving, Row, load_alarm
 from andon.records.rows import float_or_none
+from andon.records.similar import with_similar
 
 NEW_FIELDS = ("begun_ns", "merged_into_ns", "voided", "suppressed_by", "latching")
 
@@ -74,6 +75,7 @@ class Applying(Moving):
         }  # fmt: skip
         if change.suppressed_by:
             row["suppressed_by"] = change.suppressed_by
+        row["evidence"] = with_similar(self.tx.connection, row, self.policy, self.tx.zone)
         seen = {"state": State.NORMAL.value, "latching": False, "suppressed_by": "", **row}
         one = fact(self.occurrence(seen), Move.RAISE)
         row["state"] = one.state.value
@@ -152,12 +154,13 @@ def columns(site: str, change: ConditionChange) -> dict[str, Any]:
 
 
 def _with_reason(row: Row, content: dict[str, Any]) -> dict[str, Any]:
-    """Columns of a later change with the reason that an anomaly was raised for, where they tell none."""
+    """Columns of a later change with the reason that an anomaly was raised for, where they tell none, and its like."""
     told, now = json.loads(row["evidence"]), json.loads(content["evidence"])
-    if content["condition"] != "anomaly" or "component" not in told or "component" in now:
+    if content["condition"] != "anomaly" or "component" not in told:
         return content
-    reason = {name: told[name] for name in REASON if name in told}
-    return {**content, "evidence": canonical_text({**now, **reason})}
+    again = ("similar",) if "component" in now else (*REASON, "similar")
+    kept = {name: told[name] for name in again if name in told}
+    return {**content, "evidence": canonical_text({**now, **kept})} if kept else content
 
 
 def _as_told(one: Occurrence, change: ConditionChange) -> Occurrence:

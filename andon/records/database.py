@@ -13,6 +13,7 @@ from andon.records.notices import NoticeRecords
 from andon.records.outbox import OutboxRecords
 from andon.records.passing import PassingRecords
 from andon.records.points import PointRecords
+from andon.records.similar import SimilarRecords
 from andon.records.told import ToldRecords
 from andon.records.users import UserRecords
 
@@ -22,6 +23,7 @@ class Records(
     ActRecords,
     PointRecords,
     LabelRecords,
+    SimilarRecords,
     PassingRecords,
     OutboxRecords,
     ErpAnswerRecords,

@@ -6,7 +6,8 @@ scope: people hear of the incident, not of each alarm in it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from andon.config.models import Plant
@@ -38,6 +39,7 @@ class Policy:
     flood_level  : parts of the path that one operator looks after; 0: the whole site.
     flood_most   : announcements of such a part in `flood_s` seconds at most. The last 4 places but one are kept for
                    critical alarms, the last one for the incident that takes in the rest.
+    templates    : asset -> its template; assets of one template are sisters.
     chatter_most : so many raises of one point in `chatter_s` seconds are chatter, which ends after `calm_s` seconds
                    without a raise.
 
@@ -55,6 +57,7 @@ class Policy:
     chatter_s: float = 60.0
     calm_s: float = 300.0
     dependencies: tuple[Hides, ...] = ()
+    templates: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, config: Plant) -> Policy:
@@ -64,6 +67,7 @@ class Policy:
             told.level, told.window_s, told.longest_s, told.flood_level, told.flood_most, told.flood_s,
             told.chatter_most, told.chatter_s, told.calm_s,
             tuple(Hides(one.asset, one.hides) for one in config.dependency),
+            {one.path: one.template for one in config.asset},
         )  # fmt: skip
 
     def scope(self, asset: str) -> str:
@@ -82,6 +86,17 @@ class Policy:
     def causes(self, asset: str) -> list[str]:
         """The assets whose active alarms hide those of this one."""
         return [one.asset for one in self.dependencies if one.covers(asset)]
+
+    def sisters(self, asset: str) -> frozenset[str]:
+        """The other assets of its template.
+
+        >>> sorted(Policy(templates={"a/p1": "pump", "a/p2": "pump", "a/fan": "fan"}).sisters("a/p1"))
+        ['a/p2']
+        """
+        template = self.templates.get(asset)
+        if template is None:
+            return frozenset()
+        return frozenset(one for one, its in self.templates.items() if its == template and one != asset)
 
 
 def ns(seconds: float) -> int:

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from andon.i18n import translate
 from andon.readings import NS_PER_S, Status
+from service.evidence.anomaly import band, marks, unusual_of
 from service.evidence.svg import AMBER, GREEN, GREY, LINE, RED, box, cross, line, ring, text
 
 WIDTH, HEIGHT = 960, 440
@@ -75,11 +76,15 @@ def picture(sections: Sections, language: str) -> str:
     else:
         scale = scale_of(trend, alarm)
         zone = ZoneInfo(site["timezone"])
-        parts = (
+        parts: tuple[Iterable[str], ...] = (
             _grid(scale, zone, language), _alarm_span(scale, alarm), _limits(scale, trend, language),
             _curve(scale, trend, states=bool((sections["configuration"]["series"] or {}).get("states"))),
             _marks(scale, trend), _moments(scale, alarm, language), _legend(trend, language),
         )  # fmt: skip
+        if (unusual := unusual_of(alarm)) is not None:
+            frame = LEFT, TOP, WIDTH - RIGHT, HEIGHT - BOTTOM
+            ahead, after = band(scale, unusual, frame, language), marks(scale, unusual, frame, zone, language)
+            parts = (parts[0], ahead, *parts[1:], after)
         body += [one for part in parts for one in part]
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="{FONT}" role="img">'
     return "\n".join([head, f"<title>{escape(title)}</title>", *body, "</svg>"]) + "\n"
@@ -108,10 +113,12 @@ def trend_of(sections: Sections) -> Trend:
 
 
 def scale_of(trend: Trend, alarm: Mapping[str, Any]) -> Scale:
-    """Room for every usable reading, the limits and the alarm's moments."""
+    """Room for every usable reading, the limits, what is normal, and the alarm's moments."""
     times = [*trend.time_ns, *(at for _, at, _ in moments(alarm))]
     values = [one for one, bad in zip(trend.value, trend.bad, strict=True) if math.isfinite(one) and not bad]
     values += [one for one in (trend.upper, trend.lower) if one is not None]
+    unusual = unusual_of(alarm)
+    values += [] if unusual is None else unusual.values
     low, high = min(values), max(values)
     room = (high - low) * 0.08 or max(abs(high) * 0.02, 1.0)
     return Scale(min(times), max(*times, min(times) + NS_PER_S), low - room, high + room)

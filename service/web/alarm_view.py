@@ -12,6 +12,7 @@ from andon.readings import NS_PER_S
 from andon.records import AlarmRecord, OutboxRecord, PointRecord, TransitionRecord
 from service.log_watch import RULES as LOG_RULES
 from service.web.room import PRIORITIES, Room, ms, said, seconds
+from service.web.similar_view import named, reason_json, similar_json
 from sinks.influx.watch import RULES as INFLUX_RULES
 from sinks.kafka.watch import RULES as KAFKA_RULES
 from sinks.notify.way import NOBODY_RULE
@@ -105,6 +106,8 @@ def alarm_detail_json(
         "rule": room.records.rule_content(alarm.rule_id, alarm.rule_version),
         "delay_s": rule.delay_s if rule else None,
         "evidence": dict(alarm.evidence),
+        "reason": reason_json(alarm, language),
+        "similar": similar_json(room, alarm, language, lambda rule_id: _rule_name(room, rule_id, language)),
         "aside": None if point is None else aside_json(room, point),
         "transitions": [_transition_json(room, one, own=alarm.rule_id in OWN_RULES) for one in transitions],
     }
@@ -121,7 +124,7 @@ def why_text(room: Room, alarm: AlarmRecord, language: str, now_ns: int) -> str:
     if alarm.rule_id in OWN_RULES:
         error = str(alarm.evidence.get("error") or "-")
         return translate(f"page.own_why.{alarm.rule_id}", language, asset=name, error=error, seconds=round(out_s))
-    evidence = {**alarm.evidence, "value_unit": _unit(str(alarm.evidence.get("value_unit", alarm.unit)))}
+    evidence = {**named(room, alarm, language), "value_unit": _unit(str(alarm.evidence.get("value_unit", alarm.unit)))}
     return why(
         ConditionChange(
             "raised" if alarm.cleared_ns is None else "cleared", name, _tag_name(alarm.tag, language), alarm.rule_id,

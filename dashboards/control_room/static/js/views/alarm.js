@@ -4,6 +4,7 @@ import { h } from "../dom.js";
 import { has, t } from "../i18n.js";
 import { alarmState, assetLink, erp, lastedText, limitText, link, mark, panel, peakText, time, waiting } from "../parts.js";
 import { resource, state } from "../store.js";
+import { anomalyPanel, similarPanel } from "../pictures/anomaly.js";
 import { asideOf, incidents, owner, tokens } from "../standing.js";
 import { acknowledgeButton, commentButton } from "./acknowledge.js";
 import { actButtons } from "./acts.js";
@@ -45,12 +46,14 @@ export function alarmDetail(key) {
         time(step.ms), h("b", null, t(`transition.${step.kind}`)), h("span.by", null, step.actor),
         step.revision > 1 ? h("span.rev", null, t("revision", { n: step.revision })) : null,
         step.comment ? h("q", null, step.comment) : null))))),
+    anomalyPanel(alarm, asset, series),
+    similarPanel(alarm),
     belongs(alarm),
     asset && series?.kind === "number" ? trendPanel(asset, series, { wide: true, height: 280 }) : null,
     evidencePanel(alarm, h("dl.facts-list.evidence", null,
       fact("key", h("code", null, alarm.key)),
       fact("rule", h("code", null, alarm.rule_id), " ", h("code.dim", null, alarm.rule_version)),
-      Object.entries(alarm.evidence).filter(([, what]) => !isEmpty(what)).map(([name, what]) => h("div", { key: name }, h("dt", null, nameOf(name)), h("dd", null, shown(name, what)))))));
+      Object.entries(alarm.evidence).filter(([name, what]) => name !== "similar" && !isEmpty(what)).map(([name, what]) => h("div", { key: name }, h("dt", null, nameOf(name)), h("dd", null, name === "component" && alarm.reason ? alarm.reason.component_text : shown(name, what)))))));
 }
 
 function asideFact(alarm, fact) {
