@@ -29,8 +29,8 @@ from flows.quarantine import Quarantine
 from flows.recovery import make_store
 from flows.seeds import SeededSource
 from flows.shard import ShardEngine
-from flows.stage import EngineStage
 from flows.steady import Pace, SteadySource
+from flows.together import Siblings, SiblingStage
 from flows.writers import DeadLetterPartition, ShardSink
 from sinks.dead_letters import DeadLetterStore
 from sinks.journal import Journal
@@ -61,7 +61,8 @@ def engine_flow(model: PlantModel, data: DataFolder, stop: threading.Event) -> D
     flow = Dataflow("plant")
     source = KafkaSource(model, data, SHARDS, stop, Heartbeat(data, "bench"), SystemClock())
     batches = op.input("kafka", flow, SteadySource(SeededSource(source, NO_SEEDS), Pace()))
-    outputs = op.stateful_batch("engine", batches, lambda state: EngineStage(state, open_shard))
+    siblings = Siblings()
+    outputs = op.stateful_batch("engine", batches, lambda state: SiblingStage(siblings, state, open_shard))
     op.output("out", outputs, Drop())
     op.output("dead-letters", outputs, ShardSink(SHARDS, NO_SEEDS, dead_letters))
     return flow

@@ -46,8 +46,8 @@ from flows.quarantine import Quarantine
 from flows.recovery import make_store
 from flows.seeds import SeededSource, Seeds
 from flows.shard import ShardEngine
-from flows.stage import EngineStage
 from flows.steady import Pace, SteadySource
+from flows.together import Siblings, SiblingStage
 from service.servers import Kafka
 from sinks.journal import Journal
 from sources.kafka.kafka_bytewax import KafkaSource
@@ -105,7 +105,10 @@ def flow_of(model: PlantModel, data: DataFolder, stop: threading.Event, steps: S
     flow = Dataflow("latency")
     source = KafkaSource(model, data, shards, stop, Heartbeat(data, "bench"), SystemClock())
     batches = op.input("kafka", flow, SteadySource(SeededSource(source, Seeds({})), Pace()))
-    op.output("out", op.stateful_batch("engine", batches, lambda state: EngineStage(state, open_shard)), steps)
+    siblings = Siblings()
+    op.output(
+        "out", op.stateful_batch("engine", batches, lambda state: SiblingStage(siblings, state, open_shard)), steps
+    )
     return flow
 
 

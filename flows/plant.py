@@ -45,8 +45,9 @@ from flows.recovery import forget_unreached
 from flows.seeds import SeededSource, Seeds, Source
 from flows.shard import ShardEngine
 from flows.shard_state import State
-from flows.stage import EngineStage, Opened
+from flows.stage import Opened
 from flows.steady import Pace, SteadySource
+from flows.together import Siblings, SiblingStage
 from flows.workers import for_cluster, join
 from flows.writers import DeadLetterPartition, HistoryPartition, RecordsPartition, ShardSink
 from sinks.dead_letters import DeadLetterStore
@@ -109,10 +110,11 @@ def plant_flow(
     flow = Dataflow("plant")
     source = _source(plant, data, shards, stop, beat, clock)
     batches = op.input(plant.config.transport.kind, flow, SteadySource(SeededSource(source, seeds), pace or Pace()))
-    compiling = partial(kept, beat, COMPILE_S)
+    compiling, siblings = partial(kept, beat, COMPILE_S), Siblings()
     outputs = op.stateful_batch(
-        "engine", batches, lambda state: EngineStage(state, open_shard, engine_seed, compiling, edits, fresh)
-    )
+        "engine", batches,
+        lambda state: SiblingStage(siblings, state, open_shard, engine_seed, compiling, edits, fresh),
+    )  # fmt: skip
     # Bytewax runs outputs in this order, each for all shards: an alarm shall not wait for the history's commits.
     op.output("records", outputs, ShardSink(shards, seeds, lambda _shard, _resume: RecordsPartition(records)))
     op.output("history", outputs, ShardSink(shards, seeds, history))

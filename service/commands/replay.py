@@ -52,7 +52,7 @@ def replay(
     dataset: Annotated[str | None, typer.Option("--dataset", help="cli.replay.dataset")] = None,
     timezone: Annotated[str | None, typer.Option("--timezone", help="cli.replay.timezone")] = None,
     speed: Annotated[float, typer.Option("--speed", min=0.0, help="cli.replay.speed")] = 0.0,
-    anomaly: Annotated[float, typer.Option("--anomaly", min=0.1, help="cli.replay.anomaly")] = 5.0,
+    anomaly: Annotated[float, typer.Option("--anomaly", min=0.1, help="cli.replay.anomaly")] = 8.0,
     keep: Annotated[Path | None, typer.Option("--keep", metavar="DIR", help="cli.replay.keep")] = None,
     live: Annotated[bool, typer.Option("--live", help="cli.replay.live")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="cli.replay.yes")] = False,
