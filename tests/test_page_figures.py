@@ -43,7 +43,8 @@ def told(visit: Visit, path: str) -> Any:
 
 
 def data_of(visit: Visit, selector: str, *names: str) -> list[tuple[str, ...]]:
-    """Attributes data-* of every match, in order."""
+    """Attributes data-* of every match, in order; waits for the first: each picture comes when its data does."""
+    visit.page.wait_for_selector(selector, state="attached")
     read = "(all, names) => all.map(one => names.map(name => one.dataset[name] ?? ''))"
     return [tuple(row) for row in visit.page.locator(selector).evaluate_all(read, list(names))]
 
