@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 #: What an anomaly is told to be, as evidence of its raising; later changes do not tell it again.
-REASON: Final = ("detector", "component", "value", "value_unit", "expected", "spread", "since_ns", "at_ns")
+REASON: Final = ("detector", "model", "component", "value", "value_unit", "expected", "spread", "since_ns", "at_ns")
 
 
 @dataclass(frozen=True, slots=True)

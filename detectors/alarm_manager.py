@@ -60,11 +60,13 @@ def _as_strong(peak: F64, time_ns: I64, now_ns: int, least: float, memory_ns: fl
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def manage_rows(
-    series: I32, time_ns: I64, score: F64, days: float, threshold: float, margin: float, habit: float, alike: float,
+    series: I32, time_ns: I64, score: F64, days_of: F64, threshold: float, margin: float, habit: float, alike: float,
     quiet_rows: int, quiet_ns: int, worse: float, states: np.ndarray, alarm: U8,
 ) -> None:  # fmt: skip
-    """Write 1 into alarm uint8[n] where one begins or becomes much worse. The caller checks ids and lengths."""
-    memory_ns = days * DAY_NS * habit
+    """Write 1 into alarm uint8[n] where one begins or becomes much worse. The caller checks ids and lengths.
+
+    days_of: float64[capacity], `false_alarm_days` of each series.
+    """
     for i in range(len(score)):
         x = score[i]
         if not x >= 0.0:  # NaN
@@ -76,6 +78,8 @@ def manage_rows(
         s.rows += 1
         if x < threshold:
             continue
+        days = days_of[series[i]]
+        memory_ns = days * DAY_NS * habit
         if s.rows > 1 and now > s.first_ns:
             usual_ns = (now - s.first_ns) / (s.rows - 1)
             if x < math.log10(days * DAY_NS / usual_ns) + margin:
@@ -126,6 +130,7 @@ class AlarmManager:
     def __init__(self, capacity: int, settings: AlarmSettings | None = None) -> None:
         self.settings = settings or AlarmSettings()
         self._states = np.zeros(capacity, STATE)
+        self._days = np.full(capacity, self.settings.false_alarm_days)
 
     @property
     def nbytes(self) -> int:
@@ -137,6 +142,21 @@ class AlarmManager:
         more = capacity - len(self._states)
         if more > 0:
             self._states = np.append(self._states, np.zeros(more, STATE))
+        more = len(self._states) - len(self._days)
+        if more > 0:
+            self._days = np.append(self._days, np.full(more, self.settings.false_alarm_days))
+
+    def set_days(self, series: int, days: float) -> None:
+        """`false_alarm_days` of one series from here on, > 0; of all others that of the settings."""
+        self._days[series] = days
+
+    def known(self, series: int) -> np.ndarray:
+        """What is known of a series, STATE, for `begin` of another manager."""
+        return self._states[series : series + 1].copy()
+
+    def begin(self, series: int, known: np.ndarray | None = None) -> None:
+        """Know of a series what another manager knows of it; None: nothing."""
+        self._states[series : series + 1] = 0 if known is None or not len(known) else known
 
     def step(self, series: I32, time_ns: I64, score: F64, part: U8 | None = None) -> U8:
         """Alarm of each row, uint8[n], 0 or 1.
@@ -157,13 +177,13 @@ class AlarmManager:
             raise ValueError(f"series {found}, allowed 0..{most}; call grow first")
         our = self.settings
         manage_rows(
-            series, time_ns, score, our.false_alarm_days, our.threshold, our.margin, our.habit, our.alike,
+            series, time_ns, score, self._days, our.threshold, our.margin, our.habit, our.alike,
             our.quiet_rows, round(our.quiet_s * NS_PER_S), our.worse, self._states, alarm,
         )  # fmt: skip
         return alarm
 
     def snapshot(self) -> Snapshot:
-        """Everything the manager knows, as plain data; not its settings."""
+        """Everything the manager knows, as plain data; not its settings, nor the days of a series."""
         return LAYOUT, self._states.tobytes()
 
     def restore(self, snapshot: Snapshot) -> None:

@@ -40,6 +40,7 @@ from andon.slots import SlotFiles
 from flows.edits import RuleEdits
 from flows.influx import influx_partition
 from flows.kafka_out import kafka_out_partition
+from flows.model_file import ModelFile
 from flows.quarantine import Quarantine
 from flows.recovery import forget_unreached
 from flows.seeds import SeededSource, Seeds, Source
@@ -110,10 +111,10 @@ def plant_flow(
     flow = Dataflow("plant")
     source = _source(plant, data, shards, stop, beat, clock)
     batches = op.input(plant.config.transport.kind, flow, SteadySource(SeededSource(source, seeds), pace or Pace()))
-    compiling, siblings = partial(kept, beat, COMPILE_S), Siblings()
+    compiling, siblings, models = partial(kept, beat, COMPILE_S), Siblings(), ModelFile(data.models_json)
     outputs = op.stateful_batch(
         "engine", batches,
-        lambda state: SiblingStage(siblings, state, open_shard, engine_seed, compiling, edits, fresh),
+        lambda state: SiblingStage(siblings, state, open_shard, engine_seed, compiling, edits, fresh, models),
     )  # fmt: skip
     # Bytewax runs outputs in this order, each for all shards: an alarm shall not wait for the history's commits.
     op.output("records", outputs, ShardSink(shards, seeds, lambda _shard, _resume: RecordsPartition(records)))

@@ -18,7 +18,6 @@ from andon.plant import PlantModel
 from andon.readings import (
     NS_PER_MS,
     NS_PER_S,
-    U8,
     DeadLetters,
     Decoded,
     Event,
@@ -30,15 +29,14 @@ from andon.readings import (
 from andon.slots import SlotFiles
 from detectors.contract import Scored
 from detectors.reasons import Deviation
-from flows.shard_state import EWMA, ShardState
+from flows.shard_state import ShardState
 from flows.shard_step import Collected, Judged, cited_ns, ends_of, in_log_order
 from flows.waveforms import with_figures
-from operators.classes import admit, classify, scorers
+from operators.classes import admit, classify
 from operators.duplicates import CONFLICT, DUPLICATE, TOO_OLD
 from operators.ledger import DEAD
 from sinks.journal import Journal
 
-SILENT = np.empty(0, np.uint8), np.empty(0), np.empty(0)  # no series is scored: nobody asks why
 EVIDENCE_BEFORE_NS = 600 * NS_PER_S  # how much of the series before the crossing an alarm cites
 
 
@@ -58,7 +56,7 @@ class ShardEngine(ShardState):
         self._out.rebirths = decoded.rebirths
         readings, begin, dead_begin = decoded.readings, 0, 0
         verdict, ask = self._duplicates.remember(readings.time_ns, readings.series, readings.value)
-        judged = Judged(verdict, ask, self._score(readings, verdict))
+        judged = Judged(verdict, ask, self._detection.score(readings, verdict))
         self._touched.add(readings, judged.scored.score, verdict)
         for one in in_log_order(decoded.ticks, decoded.events):
             self._rows(decoded, judged, begin, one.at_row)
@@ -117,7 +115,7 @@ class ShardEngine(ShardState):
         timed = self._by_the_clock(rows)
         changes = self._rules.step(timed, self._conditions.step(timed, score))
         self._out.changes += [self._with_evidence(self._with_reason(change, came, scored)) for change in changes]
-        if self._any_detects:
+        if self._detection.any:
             self._reasons.note(came.series, came.time_ns, came.value, scored)
 
     def _by_the_clock(self, rows: Readings) -> Readings:
@@ -125,20 +123,6 @@ class ShardEngine(ShardState):
         if not self._clock.correction_ns:
             return rows
         return replace(rows, received_ns=self._clock.received(rows.received_ns))
-
-    def _score(self, rows: Readings, verdict: U8) -> Scored:
-        """What detectors say of rows that move a scored series forward; of all others nothing. It knows no ticks."""
-        if not self._any_detects:
-            return Scored(np.full(len(rows), np.nan), *SILENT)
-        scored = Scored.empty(len(rows))
-        by = scorers(rows.series, rows.status, verdict, self._detects)
-        for one, detector in self._columnar:
-            own = np.flatnonzero(by == one)
-            if len(own):
-                scored.put(own, detector.score_many(rows.series[own], rows.time_ns[own], rows.value[own]))
-        if self._ewma.nbytes:
-            self._ewma.score_some(rows.series, rows.time_ns, rows.value, by, EWMA, scored)
-        return scored
 
     def _with_reason(self, change: ConditionChange, rows: Readings, scored: Scored) -> ConditionChange:
         """Why its detector finds the series unusual, of an anomaly. rows: those since the last tick, not noted yet."""
@@ -153,7 +137,8 @@ class ShardEngine(ShardState):
         """A reason as evidence."""
         spec = self.dictionary.spec(series)
         return {
-            "detector": spec.detect, "component": self._components(spec.detect)[reason.part], "value": reason.value,
+            "detector": self._detection.detector_of(series), "model": self._detection.model_of(series),
+            "component": self._detection.part_of(series, reason.part), "value": reason.value,
             "value_unit": spec.unit, "expected": reason.expected, "spread": reason.spread,
             "since_ns": reason.since_ns, "at_ns": reason.at_ns,
         }  # fmt: skip
@@ -233,4 +218,5 @@ class ShardEngine(ShardState):
             paths=self._paths,
             events=out.events,
             rebirths=out.rebirths,
+            model_alarms=self._detection.take_alarms(),
         )

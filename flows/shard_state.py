@@ -10,20 +10,16 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from alarms.conditions import ConditionEngine
 from andon.config.models import Rule
+from andon.models import Assignment
 from andon.plant import PlantModel, SeriesSpec
 from andon.series import SeriesDictionary
 from andon.slots import SlotFiles
-from detectors.contract import Detector
-from detectors.ensemble import EnsembleDetector
-from detectors.ewma import EwmaDetector
 from detectors.reasons import Reasons
 from flows.conflicts import ConflictWatch
 from flows.context import ProductionContext
+from flows.detection import Detection
 from flows.edits import under
 from flows.figure_board import FigureBoard
 from flows.figure_specs import figure_bounds, machine_specs
@@ -43,8 +39,6 @@ from sources.decode import LogDecoder
 from sources.registry_files import SchemaFiles
 
 LAYOUT = 3
-DETECTORS = ("", "ewma", "ensemble")  # as `SeriesSpec.detect` names them
-EWMA, ENSEMBLE = 1, 2
 State = tuple[int, int, Position, Root]  # layout, shard, journal position, cells; layout 2 had one file as its last
 
 
@@ -69,7 +63,7 @@ class ShardState:
             machine_specs(plant, shard), figure_bounds(plant), config.windows.figures_s,
             config.time.correct_for_h * 3600.0, journal,
         )  # fmt: skip
-        self._ewma, self._ensemble = EwmaDetector(0), EnsembleDetector(0)
+        self._detection = Detection()
         self._reasons = Reasons(0)
         self._conditions = ConditionEngine(self._rules_for, journal.points, config.time.correct_for_h * 3600.0)
         self._rules = RuleStages(plant, self.dictionary)
@@ -82,9 +76,6 @@ class ShardState:
         self._retention = JournalRetention(
             journal, config.retention.journal_d * 86_400, config.time.future_s, plant.longest_s
         )
-        self._detects: NDArray[np.uint8] = np.zeros(0, np.uint8)  # by series: place in DETECTORS
-        self._any_detects = False
-        self._columnar: list[tuple[int, Detector]] = []  # of `_by_columns` those that any series has
         self._paths: dict[int, tuple[str, str]] = {}
         self._ticks = 0
         self._watermark_ns = 0
@@ -106,6 +97,10 @@ class ShardState:
         self._conditions.restore(conditions, self.dictionary.specs)
         self._rules = RuleStages(self.plant, self.dictionary)
         self._rules.restore(stages)
+
+    def assign(self, assignments: Sequence[Assignment]) -> None:
+        """Which models judge which series, from when on."""
+        self._detection.assign(assignments)
 
     def _bind(self) -> None:
         """Give every series that the decoder saw for the first time its place in all operators."""
@@ -129,26 +124,10 @@ class ShardState:
         self._paths.update(enumerate(((spec.asset, spec.tag) for spec in fresh), len(self._paths)))
 
     def _set_detects(self, fresh: Sequence[SeriesSpec]) -> None:
-        """Which detector scores the next series ids."""
-        detects = np.array([DETECTORS.index(spec.detect) for spec in fresh], np.uint8)
-        self._detects = np.concatenate([self._detects, detects])
-        self._any_detects = bool(self._detects.any())
-        self._columnar = [one for one in self._by_columns() if (self._detects == one[0]).any()]
-        if self._any_detects:
-            self._reasons.grow(len(self._detects))
-        if self._ewma.nbytes or (detects == EWMA).any():
-            self._ewma.grow(len(self._detects))
-        if self._ensemble.nbytes or (detects == ENSEMBLE).any():
-            self._ensemble.grow(len(self._detects))
-
-    def _by_columns(self) -> tuple[tuple[int, Detector], ...]:
-        """Detectors that take the rows of their own series as columns; "ewma" picks them out of all by itself."""
-        return ((ENSEMBLE, self._ensemble),)
-
-    def _components(self, detect: str) -> tuple[str, ...]:
-        """Names of the components of the detector that `SeriesSpec.detect` names."""
-        by_name: dict[str, Detector] = {"ewma": self._ewma, "ensemble": self._ensemble}
-        return by_name[detect].PARTS
+        """Which detectors score the next series ids."""
+        self._detection.bind(fresh)
+        if self._detection.any:
+            self._reasons.grow(len(self.dictionary))
 
     def _rules_for(self, spec: SeriesSpec) -> Sequence[Rule]:
         """Those that judge the readings themselves; the others are in `RuleStages`."""
@@ -216,8 +195,8 @@ class ShardState:
     def _parts(self) -> dict[str, Any]:
         return {
             "dictionary": self.dictionary, "windows": self._windows, "duplicates": self._duplicates,
-            "corrections": self._corrections, "ewma": self._ewma,
-            "ensemble": self._ensemble, "reasons": self._reasons,
+            "corrections": self._corrections, "ewma": self._detection.ewma,
+            "ensemble": self._detection.ensemble, "reasons": self._reasons, "models": self._detection,
             "conditions": self._conditions, "rules": self._rules, "conflicts": self._conflicts, "ledger": self._ledger,
             "context": self._context, "touched": self._touched, "retention": self._retention,
             "speeds": self._speeds,

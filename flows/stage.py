@@ -13,6 +13,7 @@ from andon.outputs import ShardOutputs
 from andon.readings import Message
 from flows.edits import RuleEdits
 from flows.metrics import note_step
+from flows.model_file import ModelFile
 from flows.quarantine import Quarantine
 from flows.shard import ShardEngine
 from flows.shard_state import State
@@ -29,7 +30,8 @@ class EngineStage(StatefulBatchLogic[Batch, ShardOutputs, State | None]):
     on that the recovery store does not know. State is kept at the end of the input, so a stop drains and a start goes
     on. A failing message: see flows/quarantine.py. compiling is around the first batch, which takes a minute and more
     where the kernels are not compiled yet. edits(number): the sets of rules of a shard's log; reopen(number):
-    as open_shard, of an engine alone. Without them the rules that `open_shard` gave it judge everything.
+    as open_shard, of an engine alone. Without them the rules that `open_shard` gave it judge everything. models: the
+    file of who judges which series; without it plant.toml says so.
     """
 
     def __init__(
@@ -40,7 +42,10 @@ class EngineStage(StatefulBatchLogic[Batch, ShardOutputs, State | None]):
         compiling: Callable[[], AbstractContextManager[None]] = nullcontext,
         edits: Callable[[int], RuleEdits | None] = lambda _shard: None,
         reopen: Callable[[int], ShardEngine] | None = None,
+        models: ModelFile | None = None,
     ) -> None:
+        self._models = models
+        self._assigned: tuple[ShardEngine, int] | None = None  # the engine and the edition of the file it knows
         self._around = compiling
         self._edits_of, self._reopen = edits, reopen
         self._edits: RuleEdits | None = None
@@ -61,10 +66,20 @@ class EngineStage(StatefulBatchLogic[Batch, ShardOutputs, State | None]):
                 _, quarantine = self._opened or self._open(batch.shard, self._seed(batch.shard))
                 for portion in quarantine.portions(batch.messages):
                     for engine, part in self._judges(batch.shard, portion):
+                        self._assign(engine)
                         outputs.append(self._step(engine, quarantine, part))
                         self._from, self._stepped = None, True
         self._around = nullcontext
         return outputs, StatefulBatchLogic.RETAIN
+
+    def _assign(self, engine: ShardEngine) -> None:
+        """Tell the engine which models judge what, where it has not been told."""
+        if self._models is None:
+            return
+        edition, assignments = self._models.now()
+        if self._assigned != (engine, edition):
+            self._assigned = engine, edition
+            engine.assign(assignments)
 
     def snapshot(self) -> State | None:
         """Everything so far is on disk when this returns."""

@@ -32,7 +32,8 @@ def evaluated(
     champion = champion_key(plant, *series, rows[-1].champion if rows else None)
     read = training_data(plant, data, series, span_ns)
     found = journal_rows(plant, data, series)[1]
-    again = reproduce(plant, data, history, version, rows, series, span_ns)
+    detectors = {one.key: one.detector for one in records.model_versions()}
+    again = reproduce(plant, data, history, version, rows, detectors, series, span_ns)
     beside = compare(records, history, series, span_ns, champion, None if model == champion else model)
     return {
         "model": model, "detector": version.detector, "fingerprint": version.fingerprint, "release": __version__,

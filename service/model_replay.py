@@ -1,12 +1,13 @@
 """A stored version run again over the journal: whether it gives the scores that the history holds, bit for bit.
 
-The rows are those the flow scored: usable, each newer than all before it of its series, from the message on with which
-the version came to judge the series. What the journal no longer holds cannot be run again, and is said.
+The rows are those from which the flow's detector learned the series: usable, each newer than all before it of its
+series, received while the detector was that of the champion or of the challenger, or of plant.toml as it stands. What
+the journal no longer holds cannot be run again, and is said.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,27 +68,32 @@ def training_data(
 
 def reproduce(
     plant: PlantModel, data: DataFolder, history: HistoryReader, version: ModelVersion,
-    rows: Sequence[ModelAssignment], series: tuple[str, str], span_ns: tuple[int, int],
+    rows: Sequence[ModelAssignment], detectors: Mapping[str, str], series: tuple[str, str], span_ns: tuple[int, int],
 ) -> Reproduced:  # fmt: skip
     """Run a version over a series and compare with the windows that begin in [from, until), event time.
 
-    rows: all assignments of the series, oldest first. ConfigError where this release's setting is another one.
+    rows: all assignments of the series, oldest first; detectors: those of every version by its key. ConfigError where
+    this release's setting is another one.
     """
     check_fingerprint(version)
     reader, found = journal_rows(plant, data, series)
     log = found.rows[np.argsort(found.number)]
-    since_ns = next((one.since_ns for one in rows if version.key in (one.champion, one.challenger)), -FAR)
     before = np.maximum.accumulate(np.concatenate([[-FAR], log["time_ns"]]))[:-1] if len(log) else log["time_ns"]
-    log = log[
+    received_ns = np.maximum.accumulate(np.ascontiguousarray(log["received_ns"], np.int64))  # as flows take them
+    since = np.array([one.since_ns for one in rows], np.int64)
+    learns = _learns(version.detector, plant.series[series].detect, rows, detectors)
+    learned = (
         (log["time_ns"] > before) & (log["status"] != Status.BAD) & np.isfinite(log["value"])
-        & (log["received_ns"] >= since_ns)
-    ]  # fmt: skip
+        & learns[np.searchsorted(since, received_ns, "right")]
+    )  # fmt: skip
+    log, received_ns = log[learned], received_ns[learned]
     time_ns = np.ascontiguousarray(log["time_ns"], np.int64)
     score = maker(version.detector)(1).score_many(
         np.zeros(len(log), np.int32), time_ns, np.ascontiguousarray(log["value"], np.float64)
     ).score  # fmt: skip
-    champion = _reigns(version.key, rows, np.ascontiguousarray(log["received_ns"], np.int64))
-    return _compared(history, series, span_ns, time_ns, score, champion, _complete(reader, since_ns))
+    champion = _reigns(version.key, rows, received_ns)
+    begin_ns = -FAR if learns[0] else next((one.since_ns for one, on in zip(rows, learns[1:], strict=True) if on), FAR)
+    return _compared(history, series, span_ns, time_ns, score, champion, _complete(reader, begin_ns))
 
 
 def check_fingerprint(version: ModelVersion) -> None:
@@ -97,6 +103,18 @@ def check_fingerprint(version: ModelVersion) -> None:
             "cli.models.fingerprint", model=version.key, detector=version.detector, found=frozen(version.detector),
             wanted=version.fingerprint, release=version.release,
         )  # fmt: skip
+
+
+def _learns(
+    detector: str, plants: str, rows: Sequence[ModelAssignment], detectors: Mapping[str, str]
+) -> np.ndarray:  # fmt: skip
+    """bool[n + 1]: whether a detector learns the series before the first assignment, and under each."""
+    under = [
+        detector
+        in (plants if one.champion is None else detectors.get(one.champion), detectors.get(one.challenger or ""))
+        for one in rows
+    ]
+    return np.array([plants == detector, *under])
 
 
 def _reigns(model: str, rows: Sequence[ModelAssignment], received_ns: np.ndarray) -> np.ndarray:

@@ -112,12 +112,15 @@ def rule_json(room: Room, alarm: AlarmRecord) -> Json:
 
 
 def _detector(room: Room, alarm: AlarmRecord, transitions: list[TransitionRecord]) -> Json | None:
-    """What scored the series of an anomaly alarm. Detectors have one setting each: their release is their version."""
+    """What scored the series of an anomaly alarm, and as which model; one of a release before tells neither."""
     spec = room.plant.series.get((alarm.asset, alarm.tag))
     if alarm.condition != "anomaly" or spec is None:
         return None
     release = next((one.actor_name for one in transitions if one.kind == "raised"), None)
-    return {"name": spec.detect, "release": release, "threshold": alarm.limit}
+    told = {
+        name: alarm.evidence[key] for name, key in (("name", "detector"), ("model", "model")) if key in alarm.evidence
+    }
+    return {"name": spec.detect, "release": release, "threshold": alarm.limit, **told}
 
 
 def context_json(alarm: AlarmRecord) -> Json:

@@ -1,0 +1,259 @@
+"""Which detector scores which series, and which of its scores are alarms of its model.
+
+The champion of a series is what plant.toml says, or what a person put in its place (andon/models.py); its scores are
+told. A challenger scores the same rows in shadow. The alarms of both are counted, so that they can be compared. Every
+detector goes on learning a series as long as it is either of them, and an assignment holds for the rows received from
+its time on: the same log and the same assignments give the same scores, however the log is cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple
+from typing import Any, Final
+
+import numpy as np
+import structlog
+
+from andon.models import Assignment, ModelAlarm, ModelUse, Role
+from andon.plant import SeriesSpec
+from andon.readings import U8, Readings
+from detectors.alarm_manager import AlarmManager, AlarmSettings
+from detectors.contract import NO_PART, Detector, Scored
+from detectors.ensemble import EnsembleDetector
+from detectors.ewma import EwmaDetector
+from operators.classes import scorers
+
+LAYOUT: Final = 1
+DETECTORS: Final = ("", "ewma", "ensemble")  # as `SeriesSpec.detect` names them
+EWMA, ENSEMBLE = 1, 2
+SILENT = np.empty(0, np.uint8), np.empty(0), np.empty(0)  # no series is scored: nobody asks why
+Path = tuple[str, str]  # asset, tag
+log = structlog.get_logger()
+
+
+class Seat:
+    """One role over all series: the detector that sits there, as what model, and the alarms of its scores."""
+
+    def __init__(self, role: Role) -> None:
+        self.role: Role = role
+        self.by: U8 = np.zeros(0, np.uint8)  # by series: place in DETECTORS
+        self.model: dict[int, str] = {}  # by series; of those with a detector
+        self.alarms = AlarmManager(0)
+        self._counted = np.zeros(0, np.bool_)
+
+    @property
+    def any(self) -> bool:
+        """Whether any series has a detector in this seat."""
+        return bool(self.by.any())
+
+    def grow(self, count: int) -> None:
+        """Make room for ids up to count - 1, with nobody in the seat."""
+        more = count - len(self.by)
+        self.by = np.append(self.by, np.zeros(more, np.uint8))
+        self._counted = np.append(self._counted, np.zeros(more, np.bool_))
+        if self._counted.any():
+            self.alarms.grow(count)
+
+    def put(self, series: int, model: str, detector: str, days: float, *, counted: bool) -> None:
+        """Give the seat of a series to a model; an empty name: to nobody. counted: whether its alarms are."""
+        self.by[series], self._counted[series] = DETECTORS.index(detector), counted
+        self.model.pop(series, None)
+        if model:
+            self.model[series] = model
+        if counted:
+            self.alarms.grow(len(self.by))
+            self.alarms.set_days(series, days)
+
+    def count(self, rows: Readings, scored: Scored, specs: Sequence[SeriesSpec]) -> list[ModelAlarm]:
+        """The alarms among these rows; rows of series whose alarms are not counted have none."""
+        if not self._counted.any():
+            return []
+        score = np.where(self._counted[rows.series], scored.score, np.nan)
+        return [
+            ModelAlarm(
+                spec.asset, spec.tag, self.model[series], self.role, int(rows.time_ns[row]), float(score[row]),
+                "" if scored.part[row] == NO_PART else PARTS[self.by[series]][scored.part[row]],
+            )
+            for row in np.flatnonzero(self.alarms.step(rows.series, rows.time_ns, score)).tolist()
+            for series in (int(rows.series[row]),) for spec in (specs[series],)
+        ]  # fmt: skip
+
+
+PARTS: Final = ((), EwmaDetector.PARTS, EnsembleDetector.PARTS)  # by place in DETECTORS
+
+
+class Detection:
+    """Detectors of one shard."""
+
+    def __init__(self) -> None:
+        self.ewma, self.ensemble = EwmaDetector(0), EnsembleDetector(0)
+        self.champions, self.challengers = Seat("champion"), Seat("challenger")
+        self._specs: list[SeriesSpec] = []
+        self._id_of: dict[Path, int] = {}
+        self._in_force: dict[Path, Assignment] = {}
+        self._pending: list[Assignment] = []  # by time; not in force yet for any row that came
+        self._alarms: list[ModelAlarm] = []
+
+    @property
+    def any(self) -> bool:
+        """Whether any series is scored."""
+        return self.champions.any or self.challengers.any
+
+    def bind(self, fresh: Sequence[SeriesSpec]) -> None:
+        """The next series ids."""
+        first = len(self._specs)
+        self._specs += fresh
+        for seat in (self.champions, self.challengers):
+            seat.grow(len(self._specs))
+        for series, spec in enumerate(fresh, first):
+            self._id_of[spec.asset, spec.tag] = series
+            self._sit(series, self._in_force.get((spec.asset, spec.tag)))
+        self._make_room()
+
+    def assign(self, assignments: Sequence[Assignment]) -> None:
+        """What the file says. Those already in force stay; the others come into force with the first row for them."""
+        later = [
+            one for one in assignments
+            if (known := self._in_force.get((one.asset, one.tag))) is None or one.since_ns > known.since_ns
+        ]  # fmt: skip
+        self._pending = sorted(later, key=lambda one: one.since_ns)
+
+    def detector_of(self, series: int) -> str:
+        """Name of the champion's detector."""
+        return DETECTORS[self.champions.by[series]]
+
+    def model_of(self, series: int) -> str:
+        """The champion."""
+        return self.champions.model.get(series, "")
+
+    def part_of(self, series: int, part: int) -> str:
+        """Name of a component of the champion's detector."""
+        return PARTS[self.champions.by[series]][part]
+
+    def score(self, rows: Readings, verdict: U8) -> Scored:
+        """What champions say of rows that move their series forward; of all others nothing. It knows no ticks."""
+        if not self._pending or not len(rows):
+            return self._score(rows, verdict)
+        received_ns = np.maximum.accumulate(rows.received_ns)
+        scored, begin = Scored.empty(len(rows)), 0
+        while begin < len(rows):
+            self._come_into_force(int(received_ns[begin]))
+            end = len(rows)
+            if self._pending:
+                end = int(np.searchsorted(received_ns, self._pending[0].since_ns))
+            part = slice(begin, end)
+            said = self._score(rows.rows(part), verdict[part])
+            if len(said.part):
+                scored.put(np.arange(begin, end), said)
+            begin = end
+        return scored
+
+    def take_alarms(self) -> list[ModelAlarm]:
+        """Alarms of models since the last call."""
+        told, self._alarms = self._alarms, []
+        return told
+
+    def snapshot(self) -> tuple[Any, ...]:
+        """Who is in force, and the alarm managers; the detectors are parts of their own."""
+        in_force = tuple(
+            (one.since_ns, one.asset, one.tag, *(use and astuple(use) for use in (one.champion, one.challenger)))
+            for _, one in sorted(self._in_force.items())
+        )
+        return LAYOUT, in_force, self.champions.alarms.snapshot(), self.challengers.alarms.snapshot()
+
+    def restore(self, snapshot: Any) -> None:
+        """Know what `snapshot` knew; series are bound afterwards. Raises: ValueError on another layout."""
+        layout, in_force, champions, challengers = snapshot
+        if layout != LAYOUT:
+            raise ValueError(f"restore: found layout {layout} of models, this is {LAYOUT}")
+        self._in_force = {
+            (asset, tag): Assignment(since_ns, asset, tag, *(use and ModelUse(*use) for use in uses))
+            for since_ns, asset, tag, *uses in in_force
+        }
+        self.champions.alarms.restore(champions)
+        self.challengers.alarms.restore(challengers)
+
+    def _come_into_force(self, received_ns: int) -> None:
+        """Everything that holds for what was received at that time."""
+        while self._pending and self._pending[0].since_ns <= received_ns:
+            one = self._pending.pop(0)
+            self._in_force[one.asset, one.tag] = one
+            series = self._id_of.get((one.asset, one.tag))
+            if series is not None:
+                self._change(series, one)
+        self._make_room()
+
+    def _change(self, series: int, one: Assignment) -> None:
+        """Go over to an assignment. A challenger that is promoted keeps what it had told; any other begins anew."""
+        before = [seat.model.get(series, "") for seat in (self.champions, self.challengers)]
+        known = self.challengers.alarms.known(series)
+        self._sit(series, one)
+        champion, challenger = (seat.model.get(series, "") for seat in (self.champions, self.challengers))
+        if champion != before[0]:
+            self.champions.alarms.begin(series, known if champion == before[1] else None)
+        if challenger != before[1]:
+            self.challengers.alarms.begin(series)
+
+    def _sit(self, series: int, one: Assignment | None) -> None:
+        """Give both seats of a series to whom they belong."""
+        spec = self._specs[series]
+        plants = ModelUse(f"plant:{spec.detect}", spec.detect, AlarmSettings.false_alarm_days, "")
+        champion = _usable(one.champion, spec) if one is not None else None
+        challenger = _usable(one.challenger, spec) if one is not None else None
+        champion = champion or plants
+        for seat, use in ((self.champions, champion), (self.challengers, challenger)):
+            if use is None or not use.detector:
+                seat.put(series, "", "", 0.0, counted=False)
+            else:
+                # Counting costs a twentieth of what the EWMA score saves: of that one only where somebody chose it.
+                counted = use is not plants or use.detector != "ewma"
+                seat.put(series, use.model, use.detector, use.false_alarm_days, counted=counted)
+
+    def _make_room(self) -> None:
+        """Detectors keep room only where some series needs them."""
+        for number, detector in ((EWMA, self.ewma), (ENSEMBLE, self.ensemble)):
+            wanted = any((seat.by == number).any() for seat in (self.champions, self.challengers))
+            if detector.nbytes or wanted:
+                detector.grow(len(self._specs))
+
+    def _score(self, rows: Readings, verdict: U8) -> Scored:
+        """As `score`, of rows to which the same assignments apply."""
+        if not self.any:
+            return Scored(np.full(len(rows), np.nan), *SILENT)
+        scored = Scored.empty(len(rows))
+        by = scorers(rows.series, rows.status, verdict, self.champions.by)
+        if self.challengers.any:
+            shadow = Scored.empty(len(rows))
+            self._score_both(rows, {EWMA: self.ewma, ENSEMBLE: self.ensemble}, by, verdict, scored, shadow)
+            self._alarms += self.challengers.count(rows, shadow, self._specs)
+        else:
+            own = np.flatnonzero(by == ENSEMBLE)
+            if len(own):
+                scored.put(own, self.ensemble.score_many(rows.series[own], rows.time_ns[own], rows.value[own]))
+            if self.ewma.nbytes:
+                self.ewma.score_some(rows.series, rows.time_ns, rows.value, by, EWMA, scored)
+        self._alarms += self.champions.count(rows, scored, self._specs)
+        return scored
+
+    def _score_both(
+        self, rows: Readings, detectors: Mapping[int, Detector], by: U8, verdict: U8, scored: Scored, shadow: Scored
+    ) -> None:  # fmt: skip
+        """Champions' words into scored, challengers' into shadow; where both are of one detector it is asked once."""
+        shadow_by = scorers(rows.series, rows.status, verdict, self.challengers.by)
+        for number, detector in detectors.items():
+            own = np.flatnonzero((by == number) | (shadow_by == number))
+            if not len(own):
+                continue
+            said = detector.score_many(rows.series[own], rows.time_ns[own], rows.value[own])
+            for seats, into in ((by, scored), (shadow_by, shadow)):
+                mine = np.flatnonzero(seats[own] == number)
+                into.put(own[mine], Scored(said.score[mine], said.part[mine], said.expected[mine], said.spread[mine]))
+
+
+def _usable(use: ModelUse | None, spec: SeriesSpec) -> ModelUse | None:
+    """The use, unless this release has no such detector: a flow of an older release than the one that wrote it."""
+    if use is not None and use.detector not in DETECTORS:
+        log.warning("flow.unknown_detector", model=use.model, detector=use.detector, series=spec.path)
+        return None
+    return use
