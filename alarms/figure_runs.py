@@ -11,6 +11,7 @@ from andon.config.models import Rule
 from andon.outputs import Figure
 from andon.readings import NS_PER_S
 
+NAMED = ("channel_", "contribution_", "statistic")  # what the evidence has of a figure of a group
 UNDECIDED = "undecided"  # the condition of a figure that could not be decided
 
 
@@ -51,7 +52,7 @@ class Teller(NamedTuple):
     def raised(self, run: Run) -> ConditionChange:
         """The condition of a confirmed run."""
         rule, figure, decided = self.rule, self.figure, run.peak is not None or not self.rule.undecided
-        evidence = {"figure": rule.figure, "value": run.peak, **guard_evidence(rule, upper=run.upper)}
+        evidence = {"figure": rule.figure, "value": run.peak, **guard_evidence(rule, upper=run.upper), **_named(figure)}
         return ConditionChange(
             kind="raised", asset=figure.asset, tag=figure.tag, rule_id=rule.id, rule_version=self.version,
             raises=rule.raises, priority=rule.priority, condition="figure" if decided else UNDECIDED,
@@ -63,7 +64,9 @@ class Teller(NamedTuple):
 
     def cleared(self, run: Run, cleared_ns: int) -> ConditionChange:
         """The end of a run."""
-        return replace(self.raised(run), kind="cleared", cleared_ns=cleared_ns)
+        told = self.raised(run)
+        kept = {name: one for name, one in told.evidence.items() if not name.startswith(NAMED)}  # of the raising only
+        return replace(told, kind="cleared", cleared_ns=cleared_ns, evidence=kept)
 
     def step(self, before: Run, after: Run, at_ns: int | None) -> list[ConditionChange]:
         """What a new window made of a run; none both ends one and begins one."""
@@ -79,6 +82,14 @@ class Teller(NamedTuple):
             return [self.raised(after)]
         same = (before.peak is None) == (after.peak is None)
         return [] if same else [replace(self.raised(after), kind="revised")]
+
+
+def _named(figure: Figure) -> dict[str, object]:
+    """Which channels a figure of a group says moved, the one that says most first, and each contribution."""
+    if figure.kind != "group":
+        return {}
+    told: dict[str, object] = {**figure.about, **figure.parts}
+    return {name: one for name, one in sorted(told.items()) if name.startswith(NAMED) and one is not None}
 
 
 def next_run(rule: Rule, run: Run, figure: Figure, value: float | None) -> Run:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from andon.calendars import Calendar
 from andon.plant import PlantModel
 from andon.readings import NS_PER_S
+from flows import group_specs
 from operators import (
     calibration_machine,
     cold_chain_machine,
@@ -31,6 +32,7 @@ SUBJECTS: tuple[Callable[[PlantModel, str], list[MachineSpec]], ...] = (
     spc_machine.specs,
     calibration_machine.specs,
     journey_machine.specs,
+    group_specs.specs,
 )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from andon.readings import F64, I64, U8
 from operators.machines import Inputs
@@ -30,7 +31,11 @@ class Gate:
 
     def passing(self, inputs: Inputs, watched: int, state: int) -> Inputs:
         """The rows of the input `watched` at which the input `state` says that the machine runs."""
-        mine = np.flatnonzero(inputs.input == watched)
+        kept = self.kept(inputs, np.flatnonzero(inputs.input == watched), state)
+        return Inputs(inputs.time_ns[kept], inputs.input[kept], inputs.value[kept], inputs.status[kept])
+
+    def kept(self, inputs: Inputs, mine: NDArray[np.intp], state: int) -> NDArray[np.intp]:
+        """Those of the rows `mine`, places in order, at which it runs. Takes the state's rows: once for all inputs."""
         at, code = inputs.of(state)
         stands = np.concatenate([[self._at_ns], at])
         runs = np.concatenate([[self._runs], self._ran(code)])
@@ -38,8 +43,8 @@ class Gate:
             self._at_ns, self._runs = int(stands[-1]), int(runs[-1])
         time_ns: I64 = inputs.time_ns[mine]
         last = np.searchsorted(at, time_ns, side="right")
-        kept = mine[(runs[last] > 0) & (time_ns - stands[last] <= self._spec.gap_ns)]
-        return Inputs(inputs.time_ns[kept], inputs.input[kept], inputs.value[kept], inputs.status[kept])
+        kept: NDArray[np.intp] = mine[(runs[last] > 0) & (time_ns - stands[last] <= self._spec.gap_ns)]
+        return kept
 
     def _ran(self, value: F64) -> U8:
         """1 for each state that runs; a code that no state has does not."""

@@ -62,6 +62,11 @@ def _gate(plant: PlantModel, asset: str, declared: Health) -> GateSpec | None:
     running = plant.template_of(asset).running
     if running is None or not declared.while_running:
         return None
+    return running_gate(plant, asset, running)
+
+
+def running_gate(plant: PlantModel, asset: str, running: Running) -> GateSpec:
+    """The states in which an asset runs, and how long each stands."""
     meter = _meter_spec(plant, asset, running)
     return GateSpec(tuple(meter.codes.tolist()), meter.gap_ns)
 

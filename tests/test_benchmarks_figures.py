@@ -16,7 +16,8 @@ ELSEWHERE = {
     "eo_cycle",
     "leak_test",
     "load_release",
-}  # the machine of these is that of steam cycles, or is not at 10 Hz
+    "group",
+}  # the machine of these is that of steam cycles, is not at 10 Hz, or has windows of its own
 ONLY_AT_TIMES = {"excursion", "who", "lot_stay", "steam_cycle"}  # nothing of them ends in every ten seconds
 
 

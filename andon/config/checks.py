@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from andon.config.calibration_checks import check_calibration
 from andon.config.cold_chain_checks import check_cold_chain
 from andon.config.erp_check import check_erp
+from andon.config.group_checks import check_groups
 from andon.config.health_checks import check_health
 from andon.config.journey_checks import check_journey
 from andon.config.kafka_check import check_kafka
@@ -78,6 +79,7 @@ def check(draft: Draft) -> Iterator[Problem]:
     yield from _unique(draft, "bearing", "name")
     yield from _unique(draft, "zones", "name")
     yield from check_health(draft)
+    yield from check_groups(draft)
     yield from check_spc(draft)
     yield from check_calibration(draft)
     yield from _unique(draft, "place", "id")

@@ -14,6 +14,7 @@ from andon.config.declared import DeclaredWindow, Shift
 from andon.config.deployment import Grafana, Influx, Kafka, RecordsDatabase
 from andon.config.erp import Erp
 from andon.config.erp_back import Quality
+from andon.config.groups import Group
 from andon.config.health import Bearing, FailureMode, Health, Running, Vibration, Zones
 from andon.config.journey import GeoPlace, Journey, JourneyPlan
 from andon.config.oee import Cycle, Oee
@@ -164,6 +165,7 @@ class Template(Section):
     health: tuple[Health, ...] = Field((), description="Series whose zone and trend are watched.")
     running: Running | None = Field(None, description="Given: running hours and cycles are counted.")
     chart: tuple[Chart, ...] = Field((), description="Control charts, and capability.")
+    group: tuple[Group, ...] = Field((), description="Series that are judged together.")
     failure_mode: tuple[FailureMode, ...] = Field((), description="Ways to fail, and what asks for an order.")
     journey: Journey | None = Field(None, description="Given: journeys, stops and shocks are told.")
 

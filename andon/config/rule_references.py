@@ -138,6 +138,7 @@ def _carrying(draft: Draft, kind: str) -> list[str]:
             paths += [f"{asset.path}/{tag}" for tag in template.journey.carrying(kind)]
         if template:
             paths += [f"{asset.path}/{tag}" for tag in health_points(template, kind)]
+            paths += [f"{asset.path}/{one.name}" for one in template.group if kind == "group"]
     if kind == "oee":
         paths += [f"{line.asset}/line" for _, line in draft.lists["line"]]
     elif kind == "calibration":

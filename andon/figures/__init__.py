@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from andon.figures.base import Kind, Part
 from andon.figures.calibration import CALIBRATION
 from andon.figures.cold_chain import COLD_CHAIN
+from andon.figures.groups import GROUPS
 from andon.figures.health import HEALTH
 from andon.figures.journey import JOURNEY
 from andon.figures.oee import OEE
@@ -21,5 +22,5 @@ __all__ = ["KINDS", "Kind", "Part"]
 
 #: Every kind of figure by name.
 KINDS: Mapping[str, Kind] = {
-    kind.name: kind for kind in (*OEE, *COLD_CHAIN, *STERILISATION, *HEALTH, *SPC, *CALIBRATION, *JOURNEY)
+    kind.name: kind for kind in (*OEE, *COLD_CHAIN, *STERILISATION, *HEALTH, *SPC, *CALIBRATION, *JOURNEY, *GROUPS)
 }
