@@ -35,7 +35,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 RESULT, PLOT, PAGE = DOCS / "results" / "faults.json", DOCS / "images" / "faults.svg", DOCS / "detection.md"
 BEGIN, END = "<!-- faults: begin -->\n\n", "<!-- faults: end -->\n"
 SKAB = Path(__file__).parent.parent.parent / "shared" / "data" / "skab" / "anomaly-free" / "anomaly-free.csv"
-DEVELOPED, REPORTED = 100, 50_000  # first seeds of either
+DEVELOPED, REPORTED = 100, 70_000  # first seeds of either
 LEARN_D = {"machine": 21.0, "cold_room": 21.0, "water_loop": 7.0, "steriliser": 21.0}
 FAULT_D = {"machine": 9.0, "cold_room": 5.0, "water_loop": 1.0, "steriliser": 2.0}
 ASSET_DAYS = {"machine": 720.0, "cold_room": 480.0, "water_loop": 180.0, "steriliser": 180.0}  # without a fault
@@ -214,7 +214,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="five seeds, a tenth of the asset-days")
     parser.add_argument("--seeds", type=int, default=40, help="runs of each fault and severity")
-    parser.add_argument("--days", type=float, nargs="+", default=[90.0], help="false_alarm_days of an asset to try")
+    parser.add_argument("--days", type=float, nargs="+", default=[180.0], help="false_alarm_days of an asset to try")
     parser.add_argument("--develop", action="store_true", help="seeds that settings may be developed on")
     parser.add_argument("--skab", type=Path, default=SKAB, help="SKAB's anomaly-free.csv")
     parser.add_argument("--json", type=Path, help="where the result goes")

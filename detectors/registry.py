@@ -13,6 +13,7 @@ from detectors.ewma import EwmaDetector
 from detectors.half_space import HalfSpaceDetector
 from detectors.half_space_group import HalfSpaceGroupDetector
 from detectors.mewma import REFERENCE_ROWS, MewmaDetector
+from detectors.spectral import SpectralDetector
 
 
 class GroupScored(Protocol):
@@ -44,6 +45,7 @@ MakeGroup = Callable[[int, int], GroupDetector]  # channels, and rows from the b
 DEFAULT: Final = "ensemble"
 OWN: Final[dict[str, Make]] = {
     "ensemble": EnsembleDetector, "ewma": EwmaDetector, "half_space": HalfSpaceDetector,
+    "spectral": SpectralDetector,
 }  # fmt: skip
 DEFAULT_GROUP: Final = "mewma"
 GROUPS: Final[dict[str, MakeGroup]] = {"mewma": MewmaDetector, "half_space_group": HalfSpaceGroupDetector}
@@ -62,8 +64,8 @@ RIVER_MODELS: Final = (
 def names() -> tuple[str, ...]:
     """Every name that `maker` or `group_maker` knows.
 
-    >>> names()[:5]
-    ('ensemble', 'ewma', 'half_space', 'mewma', 'half_space_group')
+    >>> names()[:6]
+    ('ensemble', 'ewma', 'half_space', 'spectral', 'mewma', 'half_space_group')
     """
     return (*OWN, *GROUPS, *(RIVER + name for name in RIVER_MODELS))
 

@@ -55,6 +55,34 @@ def test_the_panel_says_the_same_in_one_piece_and_in_two(kind):
             assert {row for row in rows if row >= cut} == set(second[channel])
 
 
+def test_rows_of_a_quick_measurement_are_judged_sooner_after_a_change():
+    record = plants.machine(1, 9.0)
+    change = int(np.flatnonzero(np.diff(record.context))[-1]) + 1
+    first = {
+        number: int(rows[rows >= change][0])
+        for channel, number, rows, _ in fault_panels.streams(record) if channel == "spectral"
+    }  # fmt: skip
+    assert first == {0: change + 15, 1: change + 60, 2: change + 15}
+
+
+def test_the_level_of_a_product_is_that_of_its_first_rows_which_only_teach():
+    value, context = np.repeat([10.0, 50.0], 500), np.repeat([0, 1], 500)
+    context[600:610] = plants.NOT_JUDGED
+    value[450] = 11.0
+    rows, left = fault_panels.levelled(value, context)
+    assert rows.tolist() == [*range(400, 500), *range(910, 1000)]
+    assert left.nonzero()[0].tolist() == [50]
+
+
+def test_a_weak_unit_cools_longer_and_rests_as_long():
+    on, rest, defrost = [9.0] * 12, [0.6] * 20, [5.0] * 16
+    ends, features = fault_panels.starts(np.array((rest + on) * 3 + defrost), np.arange(100, 212), 112)
+    assert ends.tolist() == [211]
+    np.testing.assert_allclose(features, np.log([[12.0, 20.0]]))
+    nothing = fault_panels.starts(np.full(112, 0.6), np.arange(112), 112)[1]
+    np.testing.assert_allclose(nothing, np.log([[1.0, 112.0]]))
+
+
 def test_a_budget_of_an_asset_is_shared_by_its_streams():
     record = plants.machine(1, 2.0)
     assert fault_panels.budget_days(record, 30.0, per_asset=False) == 30.0

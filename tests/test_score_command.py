@@ -117,7 +117,7 @@ def test_what_it_refuses(andon: Terminal, monkeypatch: pytest.MonkeyPatch, langu
         (("empty.csv",), 1, ("empty.csv", "1")),
         (("text.csv",), 1, ("text.csv", "3", "timestamp, state, anomaly", "is_anomaly")),
         (("picture.csv",), 1, ("picture.csv", "2", "0x00", "UTF-8")),
-        (("log.csv", "--detector", "oracle"), 2, ("oracle", "half_space, mewma, half_space_group, river:")),
+        (("log.csv", "--detector", "oracle"), 2, ("oracle", "half_space, spectral, mewma, half_space_group, river:")),
         (("log.csv", "--reference", "19"), 2, ("19", "20")),
         (("log.csv", "--out", "nowhere/scores.csv"), 1, ("nowhere",)),
         (("log.csv", "--false-alarm-days", "0"), 2, ("0.0",)),
