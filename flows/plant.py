@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import gc
 import os
-import signal
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -34,7 +33,7 @@ from andon.heartbeat import Heartbeat, kept
 from andon.locks import Exclusive
 from andon.logs import set_up_logs
 from andon.plant import PlantModel
-from andon.process import exit_status_of
+from andon.process import exit_status_of, stop_on_signals
 from andon.records import open_site_records
 from andon.slots import SlotFiles
 from flows.edits import RuleEdits
@@ -151,14 +150,6 @@ def flow() -> Dataflow:
         plant, data, range(transport.shards), stop_on_signals(), SystemClock(), name="flow-cluster",
         lock=lambda shard: Exclusive(data.shard_lock(shard)), pace=Pace(drains=False),
     )  # fmt: skip
-
-
-def stop_on_signals() -> threading.Event:
-    """Set by SIGTERM and SIGINT: the source ends, state is kept, nothing is read twice."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    return stop
 
 
 def main(argv: Sequence[str] | None = None) -> int:

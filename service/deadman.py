@@ -22,12 +22,12 @@ from andon.datafolder import DataFolder
 from andon.errors import AndonError, RecordsError
 from andon.locks import Exclusive
 from andon.logs import set_up_logs
-from andon.process import exit_status_of
+from andon.process import exit_status_of, stop_on_signals
 from andon.readings import NS_PER_S
 from andon.records import SYSTEM_SUPERVISOR, AlarmRecord, Records, open_site_records
 from flows.workers import read_layout
 from service.log_watch import LogWatch, watch_logs
-from service.options import parser, stop_on_signals
+from service.options import parser
 from service.parts import read_parts
 from service.stores_watch import StoresWatch, levels
 from service.supervisor import senders

@@ -79,7 +79,7 @@ class PlantDemo(Demo):
     def start_servers(self) -> None:
         for server in (self.kafka, self.influxd):
             server.prepare()
-            self.supervisor.add([Part(server.name, server.argv(), SERVERS_STOP)])
+            self.supervisor.add([Part(server.name, server.argv(), SERVERS_STOP, foreign=True)])
         for server in (self.kafka, self.influxd):
             server.wait_ready(meanwhile=self.supervisor.poll)
             server.set_up()

@@ -21,13 +21,13 @@ from andon.datafolder import DataFolder
 from andon.errors import AndonError
 from andon.heartbeat import Heartbeat
 from andon.logs import set_up_logs
-from andon.process import exit_status_of
+from andon.process import exit_status_of, stop_on_signals
 from andon.readings import NS_PER_S
 from andon.records import open_site_records
 from service.erp_poller import Poller
 from service.inspections import Inspections
 from service.models import ModelsWatch
-from service.options import parser, stop_on_signals
+from service.options import parser
 from service.quality import QualityWatch
 from service.reports import Reporter
 from sinks.erp.connectors import connector

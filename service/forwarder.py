@@ -16,8 +16,8 @@ from andon.heartbeat import Heartbeat
 from andon.kafka import client_settings
 from andon.locks import Exclusive
 from andon.logs import set_up_logs
-from andon.process import exit_status_of
-from service.options import parser, plant_clock, stop_on_signals
+from andon.process import exit_status_of, stop_on_signals
+from service.options import parser, plant_clock
 from sources.kafka.forward import Forwarder
 from sources.kafka.held import Memory
 from sources.spool import Spool

@@ -24,14 +24,14 @@ from andon.errors import AndonError, ConfigError, RecordsError
 from andon.heartbeat import Heartbeat
 from andon.locks import Exclusive
 from andon.logs import set_up_logs
-from andon.process import exit_status_of
+from andon.process import exit_status_of, stop_on_signals
 from andon.readings import NS_PER_S
 from andon.records import SYSTEM_SUPERVISOR, Records, open_site_records
 from flows.influx import MB, TARGET, OutputEncoder
 from service.influx_link import Link
 from service.influx_pipeline import Pipeline
 from service.influx_refill import KEPT, Refill
-from service.options import parser, plant_clock, stop_on_signals
+from service.options import parser, plant_clock
 from sinks.history_reader import HistoryReader
 from sinks.influx import gaps
 from sinks.influx.drain import Drain

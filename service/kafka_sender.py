@@ -26,11 +26,11 @@ from andon.kafka import client_settings
 from andon.locks import Exclusive
 from andon.logs import set_up_logs
 from andon.plant import PlantModel
-from andon.process import exit_status_of
+from andon.process import exit_status_of, stop_on_signals
 from andon.readings import NS_PER_S
 from andon.records import SYSTEM_SUPERVISOR, Records, site_records
 from flows.kafka_out import MB
-from service.options import parser, stop_on_signals
+from service.options import parser
 from sinks.dead_letters import DeadLetterStore
 from sinks.history_reader import HistoryReader
 from sinks.kafka.alarms import AlarmFeed

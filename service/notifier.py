@@ -25,7 +25,7 @@ from andon.errors import AndonError, RecordsError
 from andon.heartbeat import Heartbeat
 from andon.logs import set_up_logs
 from andon.plant import PlantModel
-from andon.process import exit_status_of
+from andon.process import exit_status_of, stop_on_signals
 from andon.records import Records, open_site_records
 from andon.records.actors import SYSTEM_NOTIFIER
 from andon.records.notice_rows import Claimed
@@ -33,7 +33,7 @@ from andon.records.policy import Policy
 from andon.roster import Roster
 from service.ack_links import Links, link_key
 from service.notify_words import Wording
-from service.options import parser, stop_on_signals
+from service.options import parser
 from sinks.notify.text import Item, render
 from sinks.notify.way import NOBODY_RULE, RULE, AppriseWay, NotifyError, Way, address_url
 

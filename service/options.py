@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
-import threading
 from pathlib import Path
 
 from andon.clock import Clock, ScaledClock, SystemClock
@@ -35,11 +33,3 @@ def clock_arguments(origin_ns: int, wall_ns: int, speed: float) -> list[str]:
     ['--origin-ns', '1', '--wall-ns', '2', '--speed', '60.0']
     """
     return ["--origin-ns", str(origin_ns), "--wall-ns", str(wall_ns), "--speed", str(speed)]
-
-
-def stop_on_signals() -> threading.Event:
-    """Set by SIGTERM and SIGINT."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    return stop

@@ -14,10 +14,10 @@ from andon.datafolder import DataFolder
 from andon.errors import ConfigError
 from andon.heartbeat import Heartbeat
 from andon.logs import set_up_logs
-from andon.process import exit_status_of
+from andon.process import exit_status_of, stop_on_signals
 from andon.records import open_site_records
 from service.erp_link import write_link
-from service.options import parser, stop_on_signals
+from service.options import parser
 from sinks.erp.connectors import connector
 from sinks.outbox import Sender
 

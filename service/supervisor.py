@@ -25,13 +25,13 @@ import structlog
 from andon import heartbeat, metrics
 from andon.config.models import Plant
 from andon.datafolder import DataFolder
+from andon.process import DRAIN_S
 from service.parts import PartState, write_parts
 
 BACKOFF_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 SETTLED_S = 60.0
 STALLED_S = 30.0
 STARTING_S = 300.0
-DRAIN_S = 20.0
 LOG_BYTES = 20_000_000
 SENDERS = {
     "sender": "service.sender",
@@ -48,6 +48,7 @@ class Part:
     """A process to keep running. Parts stop in ascending `stop_order`, those of one number together.
 
     watched: its sign of life (state/alive/<name>) is looked at. once: not started again after exit status 0.
+    foreign: a server that is not ours, and does not know when to end itself: killed when the supervisor is gone.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Part:
     stop_order: int = 1
     watched: bool = False
     once: bool = False
+    foreign: bool = False
 
 
 @dataclass
@@ -178,11 +180,12 @@ class Supervisor:
         path = self._data.logs / f"{child.part.name}.log"
         if path.exists() and path.stat().st_size > LOG_BYTES:
             path.replace(path.with_suffix(".log.1"))
+        die = partial(_die_with, os.getpid(), signal.SIGKILL if child.part.foreign else signal.SIGTERM)
         with path.open("ab") as out:
             child.process = subprocess.Popen(
                 list(child.part.argv), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                 process_group=0,  # a terminal's Ctrl-C is for the supervisor alone, which ends them in their order
-                env=self._environment, preexec_fn=partial(_die_with, os.getpid()),  # noqa: PLW1509 - one prctl call, and no thread runs here
+                env=self._environment, preexec_fn=die,  # noqa: PLW1509 - one prctl call, and no thread runs here
             )  # fmt: skip
         child.started = time.monotonic()
 
@@ -239,8 +242,8 @@ def senders(plant: Plant) -> list[str]:
     return [name for name, section in asked.items() if section]
 
 
-def _die_with(parent: int) -> None:
-    """Children end with the supervisor, however it ends; they drain as on any SIGTERM."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+def _die_with(parent: int, how: signal.Signals) -> None:
+    """Children end with the supervisor, however it ends; ours drain as on any SIGTERM."""
+    _libc.prctl(_PR_SET_PDEATHSIG, how)
     if os.getppid() != parent:  # it ended before the call above
         os._exit(1)

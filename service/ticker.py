@@ -16,8 +16,8 @@ from andon.kafka import client_settings
 from andon.locks import Exclusive
 from andon.logs import set_up_logs
 from andon.plant import PlantModel
-from andon.process import exit_status_of
-from service.options import parser, plant_clock, stop_on_signals
+from andon.process import exit_status_of, stop_on_signals
+from service.options import parser, plant_clock
 from sources.kafka.producer import TickLog, tick_client
 from sources.spool import Spool
 from sources.ticks import Log, run_ticker

@@ -18,7 +18,7 @@ from bytewax.run import cli_main
 from andon.config.load import load_plant
 from andon.datafolder import DataFolder
 from andon.heartbeat import Heartbeat
-from service.options import stop_on_signals
+from andon.process import stop_on_signals
 from sources.kafka.kafka_bytewax import KafkaSource
 
 

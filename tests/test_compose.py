@@ -20,9 +20,9 @@ from typer.testing import CliRunner
 
 from andon import __version__
 from andon.config.load import load_plant
+from andon.process import DRAIN_S
 from service.cli import build_app
 from service.servers import ServerMissingError, where
-from service.supervisor import DRAIN_S
 from tests.tree import ROOT
 
 DEPLOY = ROOT / "deploy"

@@ -57,7 +57,7 @@ def test_the_unit_says(key, value):
 
 def test_the_unit_waits_for_the_drain():
     """The supervisor gives its parts in three stop orders 20 s each before it kills them."""
-    from service.supervisor import DRAIN_S
+    from andon.process import DRAIN_S
 
     assert float(unit()["Service"]["TimeoutStopSec"]) >= 3 * DRAIN_S
 

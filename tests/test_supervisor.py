@@ -142,6 +142,41 @@ def test_what_does_not_drain_is_killed(run, tmp_path, monkeypatch):
     assert not alive(pid)
 
 
+ORPHANS = """
+import sys, time
+from pathlib import Path
+from andon.datafolder import DataFolder
+from service.supervisor import Part, Supervisor
+ours = "from andon import process; process.DRAIN_S = 1; process.stop_on_signals(); print('up', flush=True)\\n"
+deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True)\\n"
+sleep = "import time; time.sleep(60); time.sleep(60)"
+python = [sys.executable, "-c"]
+parts = [Part("ours", [*python, ours + sleep]), Part("server", [*python, deaf + sleep], foreign=True)]
+supervisor = Supervisor(DataFolder(Path(sys.argv[1])), parts)
+supervisor.start()
+time.sleep(60)
+"""
+
+
+@pytest.mark.crash
+def test_nothing_outlives_a_supervisor_that_is_killed_whatever_it_does_at_sigterm(data, root):
+    with subprocess.Popen([sys.executable, "-c", ORPHANS, str(data.path)], cwd=root) as supervisor:
+        try:
+            deadline = time.monotonic() + 30
+            while time.monotonic() < deadline and not all(
+                (log := data.logs / f"{name}.log").exists() and "up" in log.read_text() for name in ("ours", "server")
+            ):
+                time.sleep(0.05)
+            pids = [part.pid for part in read_parts(data).values()]
+        finally:
+            supervisor.kill()
+    assert len(pids) == 2
+    while time.monotonic() < deadline and any(map(alive, pids)):
+        time.sleep(0.05)
+    assert not any(map(alive, pids))
+    shutil.rmtree(metrics.folder_for(data.path))  # the next start over this folder would use it again
+
+
 def test_a_watched_part_that_stalls_is_killed_and_started_again(run, data, monkeypatch):
     monkeypatch.setattr(module, "STALLED_S", 0.6)
     one = run(Part("flow-0", SLEEP, watched=True), Part("other", SLEEP))

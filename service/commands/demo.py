@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from andon.errors import ConfigError
 from andon.i18n import translate
-from service.options import stop_on_signals
+from andon.process import stop_on_signals
 from service.terminal import print_table, say
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from service.options import stop_on_signals
 from service.terminal import CONFIG, ConfigOption, plant_of, say
 
 LOOK_S = 0.2
@@ -25,6 +24,7 @@ def forward(
 ) -> None:
     """Forward until SIGTERM or Ctrl-C. Holds the edge's data folder: no `andon run` on the same one."""
     from andon.datafolder import DataFolder
+    from andon.process import stop_on_signals
     from service.forwarder import NAME
     from service.supervisor import Part, Supervisor, python
     from service.topics import kafka_of

@@ -11,7 +11,8 @@ import typer
 
 from andon.clock import SystemClock
 from andon.errors import AndonError
-from service.options import clock_arguments, stop_on_signals
+from andon.process import stop_on_signals
+from service.options import clock_arguments
 from service.terminal import CONFIG, DATA, ConfigOption, DataOption, plant_of, say
 
 if TYPE_CHECKING:

@@ -176,6 +176,6 @@ def _starter() -> ThreadPoolExecutor:
 
 def _die_with(parent: int) -> None:
     """No server outlives the process that started it, however that ends."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # nobody is left to wait for one that drains
     if os.getppid() != parent:  # it ended before the call above
         os._exit(1)
