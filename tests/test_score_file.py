@@ -390,9 +390,10 @@ def test_more_channels_than_a_group_can_have(tmp_path):
 
 @pytest.mark.parametrize("name", registry.names())
 def test_every_detector_of_the_registry_scores(tmp_path, name):
-    rows = "".join(f"{at},{value + (at >= 550)}\n" for at, value in enumerate(noisy(600)))
+    fault = [(at >= 1100) * (1.0 + 0.5 * math.sin(0.8 * at)) for at in range(1200)]  # a step, and an oscillation
+    rows = "".join(f"{at},{value + fault[at]}\n" for at, value in enumerate(noisy(1200)))
     lines, summary = said(write(tmp_path, "timestamp,value\n" + rows), judge_maker(name, 0, None))
-    assert (summary.detector, summary.scored, len(lines)) == (name, 600, 600)
+    assert (summary.detector, summary.scored, len(lines)) == (name, 1200, 1200)
     parts = {"value"} if name in registry.GROUPS else registry.maker(name)(1).PARTS
     assert {row["reason"] for row in cells(lines)} & set(parts)
     assert said(write(tmp_path, WIDE), judge_maker(name, 0, None))[1].detector == name
