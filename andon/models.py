@@ -17,6 +17,7 @@ from andon.errors import DataFolderError
 
 LAYOUT: Final = 1
 Role = Literal["champion", "challenger"]
+Signal = Literal["input", "score", "alarm_rate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,24 @@ class ModelAlarm:
     time_ns: int
     score: float
     component: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDrift:
+    """What a champion reads or says is no longer what it was in the reference week.
+
+    signal: `input` in the unit of the series, `score`, or `alarm_rate`, the share of rows whose score reaches the alarm
+    threshold. time_ns: end of the window of event time that told it. before: mean of the reference week; after: mean of
+    the last day.
+    """
+
+    asset: str
+    tag: str
+    model: str
+    signal: Signal
+    time_ns: int
+    before: float
+    after: float
 
 
 def write_assignments(path: Path, assignments: Sequence[Assignment]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from andon.conditions import ConditionChange
-from andon.models import ModelAlarm
+from andon.models import ModelAlarm, ModelDrift
 from andon.readings import F64, I32, I64, U8, DeadLetters, Event
 
 
@@ -195,3 +195,4 @@ class ShardOutputs:
     events: Sequence[Event] = ()  # in log order
     rebirths: Sequence[tuple[str, str]] = ()  # Sparkplug edge nodes (group, node) whose births should be sent again
     model_alarms: Sequence[ModelAlarm] = ()  # of scored series, told or in shadow, in log order
+    model_drifts: Sequence[ModelDrift] = ()  # of series with a champion, in log order

@@ -15,11 +15,12 @@ from typing import Any, Final
 import numpy as np
 import structlog
 
-from andon.models import Assignment, ModelAlarm, ModelUse, Role
+from andon.models import Assignment, ModelAlarm, ModelDrift, ModelUse, Role
 from andon.plant import SeriesSpec
 from andon.readings import U8, Readings
 from detectors.alarm_manager import AlarmManager, AlarmSettings
 from detectors.contract import NO_PART, Detector, Scored
+from detectors.drift_watch import SIGNALS, DriftWatch
 from detectors.ensemble import EnsembleDetector
 from detectors.ewma import EwmaDetector
 from operators.classes import scorers
@@ -94,6 +95,8 @@ class Detection:
         self._in_force: dict[Path, Assignment] = {}
         self._pending: list[Assignment] = []  # by time; not in force yet for any row that came
         self._alarms: list[ModelAlarm] = []
+        self.drift = DriftWatch(0)
+        self._drifts: list[tuple[int, ModelDrift]] = []
 
     @property
     def any(self) -> bool:
@@ -154,6 +157,11 @@ class Detection:
         told, self._alarms = self._alarms, []
         return told
 
+    def take_drifts(self) -> list[tuple[int, ModelDrift]]:
+        """Drifts of what champions read and say since the last call, with the offset of the row that told each."""
+        told, self._drifts = self._drifts, []
+        return told
+
     def snapshot(self) -> tuple[Any, ...]:
         """Who is in force, and the alarm managers; the detectors are parts of their own."""
         in_force = tuple(
@@ -192,6 +200,7 @@ class Detection:
         champion, challenger = (seat.model.get(series, "") for seat in (self.champions, self.challengers))
         if champion != before[0]:
             self.champions.alarms.begin(series, known if champion == before[1] else None)
+            self.drift.begin(series)
         if challenger != before[1]:
             self.challengers.alarms.begin(series)
 
@@ -216,6 +225,8 @@ class Detection:
             wanted = any((seat.by == number).any() for seat in (self.champions, self.challengers))
             if detector.nbytes or wanted:
                 detector.grow(len(self._specs))
+        if self.drift.nbytes or self.champions.any:
+            self.drift.grow(len(self._specs))
 
     def _score(self, rows: Readings, verdict: U8) -> Scored:
         """As `score`, of rows to which the same assignments apply."""
@@ -234,7 +245,17 @@ class Detection:
             if self.ewma.nbytes:
                 self.ewma.score_some(rows.series, rows.time_ns, rows.value, by, EWMA, scored)
         self._alarms += self.champions.count(rows, scored, self._specs)
+        if self.champions.any:
+            self._watch(rows, scored)
         return scored
+
+    def _watch(self, rows: Readings, scored: Scored) -> None:
+        """Whether what champions read and say has drifted."""
+        found = self.drift.step(rows.series, rows.time_ns, rows.value, scored.score)
+        for row, series, signal, *told in zip(*(column.tolist() for column in found), strict=True):
+            spec = self._specs[series]
+            one = ModelDrift(spec.asset, spec.tag, self.model_of(series), SIGNALS[signal], *told)
+            self._drifts.append((int(rows.offset[row]), one))
 
     def _score_both(
         self, rows: Readings, detectors: Mapping[int, Detector], by: U8, verdict: U8, scored: Scored, shadow: Scored

@@ -16,6 +16,7 @@ _rows = Counter(
 )  # fmt: skip
 _windows = Counter("andon_flow_windows_total", "Windows written, revisions included.", ["shard"])
 _conditions = Counter("andon_flow_conditions_total", "Conditions raised and cleared.", ["shard", "kind"])
+_drifts = Counter("andon_model_drifts_total", "Drifts of what models read and say.", ["shard", "signal"])
 _seconds = Histogram(
     "andon_flow_step_seconds", "Time the engine took for a batch.", ["shard"],
     buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0),
@@ -30,6 +31,8 @@ def note_step(outputs: ShardOutputs, seconds: float) -> None:
         _windows.labels(shard).inc(written)
     for change in outputs.conditions:
         _conditions.labels(shard, change.kind).inc()
+    for drift in outputs.model_drifts:
+        _drifts.labels(shard, drift.signal).inc()
     for rows in outputs.ledger:
         for name in CLASSES:
             count = int(np.sum(getattr(rows, name)))

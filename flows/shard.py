@@ -57,6 +57,7 @@ class ShardEngine(ShardState):
         readings, begin, dead_begin = decoded.readings, 0, 0
         verdict, ask = self._duplicates.remember(readings.time_ns, readings.series, readings.value)
         judged = Judged(verdict, ask, self._detection.score(readings, verdict))
+        self._drifts.note(self._detection.take_drifts())
         self._touched.add(readings, judged.scored.score, verdict)
         for one in in_log_order(decoded.ticks, decoded.events):
             self._rows(decoded, judged, begin, one.at_row)
@@ -180,6 +181,7 @@ class ShardEngine(ShardState):
         no_rows = Readings.empty(), Scored.empty(0)
         out.changes += [self._with_evidence(self._with_reason(change, *no_rows)) for change in changes]
         out.changes += self._conflicts.tick(passed_ns, tick.offset)  # no evidence to gather: the ledger counts them
+        out.changes += self._drifts.tick(passed_ns, tick.offset)
         out.changes += self._machines.changes(tick.offset)
         ledger = self._ledger.take(tick.offset)
         if ledger is not None:
@@ -219,4 +221,5 @@ class ShardEngine(ShardState):
             events=out.events,
             rebirths=out.rebirths,
             model_alarms=self._detection.take_alarms(),
+            model_drifts=self._drifts.take(),
         )

@@ -20,6 +20,7 @@ from detectors.reasons import Reasons
 from flows.conflicts import ConflictWatch
 from flows.context import ProductionContext
 from flows.detection import Detection
+from flows.drift_alarms import DriftAlarms
 from flows.edits import under
 from flows.figure_board import FigureBoard
 from flows.figure_specs import figure_bounds, machine_specs
@@ -68,6 +69,7 @@ class ShardState:
         self._conditions = ConditionEngine(self._rules_for, journal.points, config.time.correct_for_h * 3600.0)
         self._rules = RuleStages(plant, self.dictionary)
         self._conflicts = ConflictWatch(self.dictionary.spec)
+        self._drifts = DriftAlarms(lambda asset, tag: self.dictionary.spec(self.dictionary.id_of(asset, tag)))
         self._ledger = Ledger()
         self._context = ProductionContext()
         self._clock = LogClock()
@@ -199,5 +201,5 @@ class ShardState:
             "ensemble": self._detection.ensemble, "reasons": self._reasons, "models": self._detection,
             "conditions": self._conditions, "rules": self._rules, "conflicts": self._conflicts, "ledger": self._ledger,
             "context": self._context, "touched": self._touched, "retention": self._retention,
-            "speeds": self._speeds,
+            "speeds": self._speeds, "drift": self._detection.drift, "drift_alarms": self._drifts,
         }  # fmt: skip

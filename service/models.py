@@ -17,13 +17,14 @@ import structlog
 
 from andon.datafolder import DataFolder
 from andon.errors import AndonError, ConfigError, DataFolderError
-from andon.models import Assignment, ModelUse, read_assignments, write_assignments
+from andon.models import Assignment, ModelDrift, ModelUse, read_assignments, write_assignments
 from andon.plant import PlantModel, SeriesSpec
 from andon.records import Records
 from andon.records.model_rows import PLANT, ModelAssignment, ModelVersion
 from detectors.alarm_manager import AlarmSettings
 from detectors.registry import OWN
 from detectors.settings import MODULES, fingerprint
+from sinks.history_reader import HistoryReader
 
 DAYS: Final = "false_alarm_days"
 DAYS_DEFAULT: Final = AlarmSettings().false_alarm_days
@@ -67,6 +68,16 @@ def champion_key(plant: PlantModel, asset: str, tag: str, champion: str | None) 
     """How the champion of a series is called: its version, else what plant.toml says, `plant:<detector>`."""
     spec = plant.series.get((asset, tag))
     return champion or f"{PLANT}:{spec.detect if spec else ''}"
+
+
+def drifts_of(plant: PlantModel, data: DataFolder, model: str | None = None) -> list[ModelDrift]:
+    """Drifts that the history holds, the newest first; without `model` the last of each series and signal."""
+    history = HistoryReader(data.history_dbs(plant.config.transport.shards))
+    try:
+        found = history.last_model_drifts() if model is None else history.model_drifts(0, 2**62, model)
+        return found[::-1]
+    finally:
+        history.close()
 
 
 def uses_of(versions: Sequence[ModelVersion]) -> dict[str, ModelUse]:

@@ -139,7 +139,8 @@ class HistoryWriter:
         self._db.execute("pragma journal_mode = wal")
         self._db.execute("pragma synchronous = full")
         with _transaction(self._db):
-            for statement in (*_SCHEMA.strip().split(";\n"), event_history.SCHEMA, model_history.SCHEMA):
+            beside = event_history.SCHEMA, model_history.SCHEMA, model_history.DRIFT_SCHEMA
+            for statement in (*_SCHEMA.strip().split(";\n"), *beside):
                 self._db.execute(statement)
             if self._db.execute(HAS_REVISIONS).fetchone() is None:
                 for statement in _UPGRADE_FIGURES:
@@ -188,6 +189,8 @@ class HistoryWriter:
             self._many(event_history.INSERT, "event", event_history.rows(outputs.events))
         if outputs.model_alarms:
             self._many(model_history.INSERT, "model_alarm", model_history.rows(outputs.model_alarms))
+        if outputs.model_drifts:
+            self._many(model_history.INSERT_DRIFT, "model_drift", model_history.drift_rows(outputs.model_drifts))
         for rows in outputs.ledger:
             self._many(_LEDGER, "ledger", _ledger_rows(rows, ids))
         self._db.execute(_META, ("watermark_ns", outputs.watermark_ns))
@@ -216,7 +219,8 @@ class HistoryWriter:
                 self._db.execute(_OLD_REVISIONS, (kind, before_ns))
             for (asset,) in self._db.execute(_ASSETS).fetchall():
                 gone += self._db.execute(event_history.PRUNE, {"asset": asset, "before": before_ns}).rowcount
-            gone += self._db.execute(model_history.PRUNE, (before_ns,)).rowcount  # few rows, looked through as a whole
+            for statement in (model_history.PRUNE, model_history.PRUNE_DRIFT):
+                gone += self._db.execute(statement, (before_ns,)).rowcount  # few rows, looked through as a whole
             # By series, along the primary keys: one statement over the whole table reads 400 days of windows.
             for series in self._ids.values():
                 for statement in _OLD_ROWS:

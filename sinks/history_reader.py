@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from andon.models import ModelAlarm
+from andon.models import ModelAlarm, ModelDrift
 from andon.outputs import Figure
 from andon.readings import NS_PER_S
 from sinks import event_history, model_history
@@ -308,6 +308,19 @@ class HistoryReader:
         values = (after_ns, until_ns, asset, tag)
         found = [model_history.told(row) for file in files for row in file.rows(model_history.SELECT, values)]
         return sorted(found, key=lambda one: (one.time_ns, one.asset, one.tag, one.model))
+
+    def model_drifts(self, after_ns: int, until_ns: int, model: str | None = None) -> list[ModelDrift]:
+        """Drifts of models, or of one, with after_ns < time_ns <= until_ns of event time, in order of time."""
+        return self._drifts(model_history.SELECT_DRIFT, (after_ns, until_ns, model))
+
+    def last_model_drifts(self) -> list[ModelDrift]:
+        """The last drift of each series and signal, in order of time."""
+        return self._drifts(model_history.SELECT_LAST_DRIFT)
+
+    def _drifts(self, select: str, values: tuple[object, ...] = ()) -> list[ModelDrift]:
+        files = [file for file in self._files if file.rows(model_history.HAS_DRIFT)]  # a version before had none
+        rows = [row for file in files for row in file.rows(select, values)]
+        return sorted(map(model_history.told_drift, rows), key=lambda one: (one.time_ns, one.asset, one.tag))
 
     def paths(self) -> list[tuple[str, str]]:
         """(asset, tag) of every series that was ever written, in order."""

@@ -1,4 +1,4 @@
-"""Alarms of models beside windows and figures: what the champion told, and what a challenger would have told.
+"""Alarms and drifts of models beside windows and figures: what the champion told, what a challenger would have told.
 
 Of a series and a model one a time: the same one again, from a replay, adds nothing. They go when windows do.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from andon.models import ModelAlarm
+from andon.models import ModelAlarm, ModelDrift
 
 SCHEMA = """
 create table if not exists model_alarm (
@@ -21,6 +21,19 @@ SELECT = """select asset, tag, model, role, time_ns, score, component from model
 where time_ns > ?1 and time_ns <= ?2 and (?3 is null or asset = ?3) and (?4 is null or tag = ?4)"""
 PRUNE = "delete from model_alarm where time_ns < ?"
 
+DRIFT_SCHEMA = """
+create table if not exists model_drift (
+    asset text, tag text, model text, signal text, time_ns integer, before real, after real,
+    primary key (asset, tag, model, signal, time_ns)) without rowid"""
+INSERT_DRIFT = "insert into model_drift values (?,?,?,?,?,?,?) on conflict do nothing"
+HAS_DRIFT = "select 1 from sqlite_master where type = 'table' and name = 'model_drift'"
+SELECT_DRIFT = """select asset, tag, model, signal, time_ns, before, after from model_drift
+where time_ns > ?1 and time_ns <= ?2 and (?3 is null or model = ?3)"""
+# Of each group SQLite takes the other columns from the row with the maximum.
+SELECT_LAST_DRIFT = """select asset, tag, model, signal, max(time_ns), before, after from model_drift
+group by asset, tag, signal"""
+PRUNE_DRIFT = "delete from model_drift where time_ns < ?"
+
 
 def rows(alarms: Iterable[ModelAlarm]) -> Iterator[tuple[Any, ...]]:
     """Rows for `INSERT`."""
@@ -31,3 +44,14 @@ def rows(alarms: Iterable[ModelAlarm]) -> Iterator[tuple[Any, ...]]:
 def told(row: tuple[Any, ...]) -> ModelAlarm:
     """A row of `SELECT`."""
     return ModelAlarm(*row)
+
+
+def drift_rows(drifts: Iterable[ModelDrift]) -> Iterator[tuple[Any, ...]]:
+    """Rows for `INSERT_DRIFT`."""
+    for one in drifts:
+        yield one.asset, one.tag, one.model, one.signal, one.time_ns, one.before, one.after
+
+
+def told_drift(row: tuple[Any, ...]) -> ModelDrift:
+    """A row of `SELECT_DRIFT`."""
+    return ModelDrift(*row)

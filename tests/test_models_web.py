@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from andon.errors import RecordsError
-from andon.models import ModelAlarm, read_assignments
+from andon.models import ModelAlarm, ModelDrift, read_assignments
 from andon.outputs import ShardOutputs
 from andon.readings import NS_PER_S
 from andon.records import Actor, verify_audit
@@ -25,6 +25,7 @@ from tests.page_visit import Visit, chromium_at
 TAG = "vibration"
 BODY = {"asset": COMPRESSOR, "tag": TAG}
 ENGINEER = Actor("zhao", "Zhao Lei", "engineer", "10.0.0.9")
+DRIFTS = (("input", -90_000, 2.0, 3.0), ("input", -7_200, 3.0, 4.5), ("alarm_rate", -3_600, 0.0, 0.125))
 WIDE = {"width": 1440, "height": 900}
 
 
@@ -46,6 +47,8 @@ def world(tmp_path: Path) -> Iterator[tuple[PagePlant, Served]]:
         shard, plant.offset, plant.offset, NOW_NS, 0,
         model_alarms=[ModelAlarm(COMPRESSOR, TAG, model, role, NOW_NS + at * NS_PER_S, 7.0, "shift")
                       for model, role, at in told],
+        model_drifts=[ModelDrift(COMPRESSOR, TAG, champion, signal, NOW_NS + at * NS_PER_S, before, after)
+                      for signal, at, before, after in DRIFTS],
     ))  # fmt: skip
     alarm = next(one for one in records.alarms() if one.rule_id == "compressor-anomaly")
     records.label(alarm.key, ENGINEER, "true", "Bearing replaced")
@@ -105,6 +108,17 @@ def test_the_comparison_counts_against_what_people_said(world: tuple[PagePlant, 
         assert told["asset_days"] == pytest.approx(8 / 24, rel=0.01)
         assert series_of(viewer)["labels"] == {"true": 1, "false": 0, "known": 0}
         assert viewer.get("/api/v1/models/comparison", params={**BODY, "tag": "x"}).status_code == 404
+
+
+def test_the_last_drift_of_each_signal_is_told(world: tuple[PagePlant, Served]) -> None:
+    plant, served = world
+    with closing(client(plant, served, "viewer")) as viewer:
+        told = viewer.get("/api/v1/models").json()["drifts"]
+    unit = plant.plant.series[COMPRESSOR, TAG].unit
+    assert [(one["signal"], one["before"], one["after"], one["unit"]) for one in told] == [
+        ("alarm_rate", 0.0, 0.125, ""), ("input", 3.0, 4.5, unit),
+    ]  # fmt: skip
+    assert told[0]["time_ms"] == NOW_NS // 10**6 - 3_600_000
 
 
 def test_a_promotion_that_cannot_be_recorded_is_none(
@@ -186,6 +200,24 @@ def test_a_challenger_is_promoted_and_rolled_back_in_the_browser(
     assert (visit.complaints, visit.elsewhere) == ([], [])
     visit.context.close()
     assert verify_audit(plant.records).ok
+
+
+@pytest.mark.browser
+def test_drifts_stand_on_the_page_in_both_languages(
+    browser: Any, world: tuple[PagePlant, Served], tmp_path: Path
+) -> None:
+    plant, served = world
+    visit = Visit(browser, served, plant, "operator", viewport=WIDE)
+    page = visit.page
+    visit.go("models")
+    page.wait_for_selector(f'tr[data-drift="{COMPRESSOR}/{TAG} alarm_rate"] .c-after >> text=12.5')
+    said = visit.text(f'tr[data-drift="{COMPRESSOR}/{TAG} input"]')
+    assert all(word in said for word in ("Input", "plant.toml", "4.5"))
+    page.screenshot(path=str(tmp_path / "drifts.png"), full_page=True)
+    page.click("#language")
+    page.wait_for_selector(".model-drifts >> text=报警率")
+    assert (visit.complaints, visit.elsewhere) == ([], [])
+    visit.context.close()
 
 
 @pytest.mark.browser

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from andon.datafolder import DataFolder
+    from andon.models import ModelDrift
     from andon.plant import PlantModel
     from andon.records import Actor, Records
     from andon.records.model_rows import ModelAssignment
@@ -61,11 +62,13 @@ def register(app: typer.Typer) -> None:
 def list_models(config: ConfigOption = CONFIG, data: DataOption = DATA, as_json: JsonOption = False) -> None:
     """Which model judges which series, and every version."""
     from andon.records.model_store import in_force
-    from service.models import champion_key, judged_paths
+    from service.models import champion_key, drifts_of, judged_paths
 
     plant = plant_of(config)
-    with open_records(open_data(data, plant), plant) as records:
+    folder = open_data(data, plant)
+    with open_records(folder, plant) as records:
         rows, versions = records.model_assignments()
+    drifts = [_drift(one, plant) for one in drifts_of(plant, folder)]
     now = in_force(rows)
     series = [
         {"series": "/".join(path), "champion": champion_key(plant, *path, one.champion if one else None),
@@ -79,25 +82,30 @@ def list_models(config: ConfigOption = CONFIG, data: DataOption = DATA, as_json:
         for one in versions
     ]  # fmt: skip
     if as_json:
-        print_json({"series": series, "versions": told})
+        print_json({"series": series, "versions": told, "drifts": drifts})
         return
     _print_rows(("series", "champion", "challenger", "since", "by", "reason"), series)
     if told:
         typer.echo()
         _print_rows(("model", "detector", "parameters", "status", "evaluations", "registered", "by"), told)
+    _print_drifts(drifts)
 
 
 def show(
     model: ModelArgument, config: ConfigOption = CONFIG, data: DataOption = DATA, as_json: JsonOption = False
 ) -> None:  # fmt: skip
     """Everything that is kept of a version."""
+    from service.models import drifts_of
+
     plant = plant_of(config)
-    with open_records(open_data(data, plant), plant) as records:
+    folder = open_data(data, plant)
+    with open_records(folder, plant) as records:
         version, evaluations = records.model_version(model), records.model_evaluations(model)
         rows = [one for one in records.model_assignments()[0] if model in (one.champion, one.challenger)]
+    drifts = [_drift(one, plant) for one in drifts_of(plant, folder, model)]
     if as_json:
         print_json({"version": asdict(version), "evaluations": [asdict(one) for one in evaluations],
-                    "assignments": [asdict(one) for one in rows]})  # fmt: skip
+                    "assignments": [asdict(one) for one in rows], "drifts": drifts})  # fmt: skip
         return
     shown = {name: _told(name, value) for name, value in asdict(version).items() if value not in (None, "")}
     for name in shown:
@@ -109,6 +117,7 @@ def show(
             hash=one.hash)  # fmt: skip
     for row in rows:
         _say_assignment(plant, row)
+    _print_drifts(drifts)
 
 
 def compare(
@@ -258,6 +267,19 @@ def _history(plant: PlantModel, folder: DataFolder) -> Iterator[Any]:
         history.close()
 
 
+def _drift(one: ModelDrift, plant: PlantModel) -> dict[str, object]:
+    """A drift as both commands show it."""
+    return {"time": stamp_of(one.time_ns, plant), "series": f"{one.asset}/{one.tag}", "model": one.model,
+            "signal": one.signal, "before": one.before, "after": one.after}  # fmt: skip
+
+
+def _print_drifts(drifts: Sequence[Mapping[str, object]]) -> None:
+    """A table of them, after an empty line; nothing where there are none."""
+    if drifts:
+        typer.echo()
+        _print_rows(("time", "series", "model", "signal", "before", "after"), drifts)
+
+
 def _path(series: str) -> tuple[str, str]:
     """Asset and tag of asset/tag."""
     asset, _, tag = series.rpartition("/")
@@ -298,6 +320,10 @@ def _figure(one: Tally, name: str) -> object:
 def _told(name: str, value: object) -> object:
     if name == "status":
         return translate(f"cli.models.status.{value}")
+    if name == "signal":
+        return translate(f"models.signal.{value}")
+    if name in {"before", "after"}:
+        return f"{value:.4g}"
     return ", ".join(f"{key} = {one}" for key, one in value.items()) if isinstance(value, dict) else value
 
 

@@ -25,7 +25,8 @@ OWN_RULES = {
     "erp-parked", "andon-silent", "andon-disk", "andon-dead-letters", *LOG_RULES, *INFLUX_RULES, *KAFKA_RULES,
     NOT_REACHED_RULE, NOBODY_RULE,
 }  # fmt: skip
-BUILT_IN_RULES = OWN_RULES | {"andon-conflict", "andon-figure"}  # that no plant.toml names; texts: the catalogue
+# Those that no plant.toml names; their texts are in the catalogue.
+BUILT_IN_RULES = OWN_RULES | {"andon-conflict", "andon-drift", "andon-figure"}
 
 
 def alarm_json(room: Room, alarm: AlarmRecord, language: str, now_ns: int) -> Json:

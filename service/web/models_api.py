@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from andon.clock import ScaledClock
+from andon.models import ModelDrift
 from andon.records import require
 from andon.records.model_rows import ModelAssignment, ModelVersion
 from andon.records.model_store import champions, in_force
@@ -39,7 +40,7 @@ class Promotion(OnSeries):
 
 @router.get("")
 def models(request: Request) -> Response:
-    """Every judged series with its champion, challenger and history; every version; how many alarms were judged."""
+    """Judged series with champion, challenger, history and how many alarms were judged; versions; the last drifts."""
     require(session_of(request), "view")
     room = room_of(request)
     rows, versions = room.records.model_assignments()
@@ -47,6 +48,7 @@ def models(request: Request) -> Response:
     return json_response({
         "series": [_series_json(room, path, rows, evaluated) for path in judged_paths(room.plant)],
         "versions": [_version_json(one) for one in versions],
+        "drifts": [_drift_json(room, one) for one in reversed(room.history.last_model_drifts())],
     })  # fmt: skip
 
 
@@ -118,6 +120,14 @@ def _assignment_json(room: Room, one: ModelAssignment) -> dict[str, Any]:
         "asset": one.asset, "tag": one.tag, "seq": one.seq, "kind": one.kind, "since_ms": ms(one.since_ns),
         "champion": champion_key(room.plant, one.asset, one.tag, one.champion), "challenger": one.challenger,
         "by": one.actor_name, "at_ms": ms(one.at_ns), "reason": one.reason,
+    }  # fmt: skip
+
+
+def _drift_json(room: Room, one: ModelDrift) -> dict[str, Any]:
+    spec = room.plant.series.get((one.asset, one.tag))
+    return {
+        "asset": one.asset, "tag": one.tag, "model": one.model, "signal": one.signal, "time_ms": ms(one.time_ns),
+        "before": one.before, "after": one.after, "unit": spec.unit if spec and one.signal == "input" else "",
     }  # fmt: skip
 
 

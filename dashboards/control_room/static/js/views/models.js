@@ -2,7 +2,7 @@
 
 import { ask } from "../dialog.js";
 import { h } from "../dom.js";
-import { duration, has, number, t } from "../i18n.js";
+import { duration, has, number, percent, quantity, t } from "../i18n.js";
 import { assetLink, empty, panel, time, waiting } from "../parts.js";
 import { can, changed, invalidate, post, resource, state } from "../store.js";
 
@@ -16,6 +16,10 @@ export function models() {
       head(["series", "champion", "challenger", "since", "by", "reason", "labels", "action"]),
       h("tbody", null, one.data.series.map(row)))) : empty(t("models.none")),
     one.data ? details(one.data) : null,
+    h("h2.second-head", null, t("models.drifts")),
+    one.data?.drifts.length ? h("div.table-wrap", null, h("table.model-drifts", null,
+      head(["time", "series", "model", "signal", "before", "after"]),
+      h("tbody", null, one.data.drifts.map(drift)))) : one.data ? empty(t("models.no_drifts")) : null,
     h("h2.second-head", null, t("models.versions")),
     one.data?.versions.length ? h("div.table-wrap", null, h("table.model-versions", null,
       head(["model", "detector", "parameters", "status", "evaluations", "registered", "by", "reason"]),
@@ -87,6 +91,13 @@ function shown(name, value) {
   if (name === "delay_s") return duration(value);
   if (name === "recall") return `${number(100 * value, 0)}\u202f%`;
   return number(value, name === "false_per_day" ? 2 : 0);
+}
+
+function drift(one) {
+  const level = (value) => (one.signal === "alarm_rate" ? percent(value) : quantity(value, one.unit));
+  return h("tr", { key: `${pathOf(one)} ${one.signal}`, "data-drift": `${pathOf(one)} ${one.signal}` },
+    cell("time", time(one.time_ms, { date: "always", seconds: false })), cell("series", assetLink(one.asset), h("span.sub", null, t(`tag.${one.tag}`))),
+    cell("model", modelName(one.model)), cell("signal", t(`models.signal_${one.signal}`)), cell("before", level(one.before)), cell("after", level(one.after)));
 }
 
 function version(one) {
