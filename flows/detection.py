@@ -8,23 +8,24 @@ its time on: the same log and the same assignments give the same scores, however
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple
 from typing import Any, Final
 
 import numpy as np
 import structlog
+from numba import njit
 
 from andon.models import Assignment, ModelAlarm, ModelUse, Role
 from andon.plant import SeriesSpec
-from andon.readings import U8, Readings
+from andon.readings import F64, I32, U8, Readings
 from detectors.alarm_manager import AlarmManager, AlarmSettings
 from detectors.contract import NO_PART, Detector, Scored
 from detectors.ensemble import EnsembleDetector
 from detectors.ewma import EwmaDetector
 from operators.classes import scorers
 
-LAYOUT: Final = 1
+LAYOUT: Final = 2  # 1: without the series whose alarm is told
 DETECTORS: Final = ("", "ewma", "ensemble")  # as `SeriesSpec.detect` names them
 EWMA, ENSEMBLE = 1, 2
 SILENT = np.empty(0, np.uint8), np.empty(0), np.empty(0)  # no series is scored: nobody asks why
@@ -40,6 +41,7 @@ class Seat:
         self.by: U8 = np.zeros(0, np.uint8)  # by series: place in DETECTORS
         self.model: dict[int, str] = {}  # by series; of those with a detector
         self.alarms = AlarmManager(0)
+        self.told: U8 = np.zeros(0, np.uint8)  # by series: 1 while an episode goes on of which an alarm was told
         self._counted = np.zeros(0, np.bool_)
 
     @property
@@ -52,6 +54,7 @@ class Seat:
         more = count - len(self.by)
         self.by = np.append(self.by, np.zeros(more, np.uint8))
         self._counted = np.append(self._counted, np.zeros(more, np.bool_))
+        self.told = np.append(self.told, np.zeros(max(0, count - len(self.told)), np.uint8))
         if self._counted.any():
             self.alarms.grow(count)
 
@@ -65,19 +68,41 @@ class Seat:
             self.alarms.grow(len(self.by))
             self.alarms.set_days(series, days)
 
-    def count(self, rows: Readings, scored: Scored, specs: Sequence[SeriesSpec]) -> list[ModelAlarm]:
-        """The alarms among these rows; rows of series whose alarms are not counted have none."""
+    def begin(self, series: int, known: np.ndarray | None = None) -> None:
+        """A model new in the seat: what its alarms are known to be, None: nothing; none of them is told yet."""
+        self.alarms.begin(series, known)
+        self.told[series : series + 1] = 0
+
+    def count(
+        self, rows: Readings, scored: Scored, specs: Sequence[SeriesSpec], held: U8 | None = None
+    ) -> list[ModelAlarm]:
+        """The alarms among these rows; rows of series whose alarms are not counted have none.
+
+        held: uint8[n], written: 1 on rows at which an alarm that was told goes on.
+        """
         if not self._counted.any():
             return []
         score = np.where(self._counted[rows.series], scored.score, np.nan)
+        alarm, goes_on = self.alarms.episodes(rows.series, rows.time_ns, score)
+        if held is not None:
+            hold_rows(rows.series, score, alarm, goes_on, self.told, held)
         return [
             ModelAlarm(
                 spec.asset, spec.tag, self.model[series], self.role, int(rows.time_ns[row]), float(score[row]),
                 "" if scored.part[row] == NO_PART else PARTS[self.by[series]][scored.part[row]],
             )
-            for row in np.flatnonzero(self.alarms.step(rows.series, rows.time_ns, score)).tolist()
+            for row in np.flatnonzero(alarm).tolist()
             for series in (int(rows.series[row]),) for spec in (specs[series],)
         ]  # fmt: skip
+
+
+@njit(nogil=True, cache=True)
+def hold_rows(series: I32, score: F64, alarm: U8, goes_on: U8, told: U8, held: U8) -> None:
+    """An alarm that was told is held until its episode is over. A row without a score changes nothing."""
+    for i in range(len(score)):
+        if score[i] >= 0.0:
+            told[series[i]] = goes_on[i] and (told[series[i]] or alarm[i])
+            held[i] = told[series[i]]
 
 
 PARTS: Final = ((), EwmaDetector.PARTS, EnsembleDetector.PARTS)  # by place in DETECTORS
@@ -86,7 +111,10 @@ PARTS: Final = ((), EwmaDetector.PARTS, EnsembleDetector.PARTS)  # by place in D
 class Detection:
     """Detectors of one shard."""
 
-    def __init__(self) -> None:
+    def __init__(self, tells: Callable[[SeriesSpec], bool] = lambda _spec: False) -> None:
+        """tells: whether a rule of a series asks for its alarms; they are counted then, whatever detector it has."""
+        self._tells = tells
+        self._held: list[U8] = []  # of the rows since `take_held`
         self.ewma, self.ensemble = EwmaDetector(0), EnsembleDetector(0)
         self.champions, self.challengers = Seat("champion"), Seat("challenger")
         self._specs: list[SeriesSpec] = []
@@ -149,6 +177,11 @@ class Detection:
             begin = end
         return scored
 
+    def take_held(self) -> U8:
+        """Of all rows scored since the last call, in order: 1 where an alarm that was told goes on."""
+        held, self._held = self._held, []
+        return held[0] if len(held) == 1 else np.concatenate(held or [np.zeros(0, np.uint8)])
+
     def take_alarms(self) -> list[ModelAlarm]:
         """Alarms of models since the last call."""
         told, self._alarms = self._alarms, []
@@ -160,12 +193,13 @@ class Detection:
             (one.since_ns, one.asset, one.tag, *(use and astuple(use) for use in (one.champion, one.challenger)))
             for _, one in sorted(self._in_force.items())
         )
-        return LAYOUT, in_force, self.champions.alarms.snapshot(), self.challengers.alarms.snapshot()
+        told = np.flatnonzero(self.champions.told).astype(np.int32).tobytes()
+        return LAYOUT, in_force, self.champions.alarms.snapshot(), self.challengers.alarms.snapshot(), told
 
     def restore(self, snapshot: Any) -> None:
         """Know what `snapshot` knew; series are bound afterwards. Raises: ValueError on another layout."""
-        layout, in_force, champions, challengers = snapshot
-        if layout != LAYOUT:
+        layout, in_force, champions, challengers, *more = snapshot
+        if layout not in (1, LAYOUT):
             raise ValueError(f"restore: found layout {layout} of models, this is {LAYOUT}")
         self._in_force = {
             (asset, tag): Assignment(since_ns, asset, tag, *(use and ModelUse(*use) for use in uses))
@@ -173,6 +207,9 @@ class Detection:
         }
         self.champions.alarms.restore(champions)
         self.challengers.alarms.restore(challengers)
+        told = np.frombuffer(more[0], np.int32) if more else np.zeros(0, np.int32)
+        self.champions.told = np.zeros(int(told.max(initial=-1)) + 1, np.uint8)
+        self.champions.told[told] = 1
 
     def _come_into_force(self, received_ns: int) -> None:
         """Everything that holds for what was received at that time."""
@@ -191,14 +228,15 @@ class Detection:
         self._sit(series, one)
         champion, challenger = (seat.model.get(series, "") for seat in (self.champions, self.challengers))
         if champion != before[0]:
-            self.champions.alarms.begin(series, known if champion == before[1] else None)
+            self.champions.begin(series, known if champion == before[1] else None)
         if challenger != before[1]:
-            self.challengers.alarms.begin(series)
+            self.challengers.begin(series)
 
     def _sit(self, series: int, one: Assignment | None) -> None:
         """Give both seats of a series to whom they belong."""
         spec = self._specs[series]
-        plants = ModelUse(f"plant:{spec.detect}", spec.detect, AlarmSettings.false_alarm_days, "")
+        days = AlarmSettings.false_alarm_days if spec.false_alarm_days is None else spec.false_alarm_days
+        plants = ModelUse(f"plant:{spec.detect}", spec.detect, days, "")
         champion = _usable(one.champion, spec) if one is not None else None
         challenger = _usable(one.challenger, spec) if one is not None else None
         champion = champion or plants
@@ -206,8 +244,9 @@ class Detection:
             if use is None or not use.detector:
                 seat.put(series, "", "", 0.0, counted=False)
             else:
-                # Counting costs a twentieth of what the EWMA score saves: of that one only where somebody chose it.
-                counted = use is not plants or use.detector != "ewma"
+                # Counting costs a twentieth of what the EWMA score saves: of that one only where somebody asks for it.
+                asked = use is not plants or spec.false_alarm_days is not None or self._tells(spec)
+                counted = asked or use.detector != "ewma"
                 seat.put(series, use.model, use.detector, use.false_alarm_days, counted=counted)
 
     def _make_room(self) -> None:
@@ -219,6 +258,8 @@ class Detection:
 
     def _score(self, rows: Readings, verdict: U8) -> Scored:
         """As `score`, of rows to which the same assignments apply."""
+        held = np.zeros(len(rows), np.uint8)
+        self._held.append(held)
         if not self.any:
             return Scored(np.full(len(rows), np.nan), *SILENT)
         scored = Scored.empty(len(rows))
@@ -233,7 +274,7 @@ class Detection:
                 scored.put(own, self.ensemble.score_many(rows.series[own], rows.time_ns[own], rows.value[own]))
             if self.ewma.nbytes:
                 self.ewma.score_some(rows.series, rows.time_ns, rows.value, by, EWMA, scored)
-        self._alarms += self.champions.count(rows, scored, self._specs)
+        self._alarms += self.champions.count(rows, scored, self._specs, held)
         return scored
 
     def _score_both(
