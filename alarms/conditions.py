@@ -25,7 +25,7 @@ from alarms.stretches import Points
 from andon.conditions import ConditionChange
 from andon.config.models import Rule
 from andon.plant import SeriesSpec, rule_version
-from andon.readings import F64, Readings
+from andon.readings import F64, U8, Readings
 
 FRESH = np.zeros((), SERIES)  # of a series that has had no row
 
@@ -124,8 +124,10 @@ class ConditionEngine:
             self._fresh_lanes[rules] = lanes
         self._append(spec, None, self._fresh_lanes[rules])
 
-    def step(self, readings: Readings, score: F64) -> list[ConditionChange]:
+    def step(self, readings: Readings, score: F64, held: U8 | None = None) -> list[ConditionChange]:
         """Take a batch in log order. score: float64[len(readings)], NaN where a row is not scored.
+
+        held: uint8[len(readings)], 1 where an alarm that its detector told goes on; None: nowhere.
 
         ValueError when a column has another length or a series is not bound.
         """
@@ -134,6 +136,7 @@ class ConditionEngine:
             np.ascontiguousarray(readings.value, np.float64), np.ascontiguousarray(readings.status, np.uint8),
             np.ascontiguousarray(readings.offset, np.int64), np.ascontiguousarray(readings.received_ns, np.int64),
             np.ascontiguousarray(score, np.float64),
+            np.zeros(len(score), np.uint8) if held is None else np.ascontiguousarray(held, np.uint8),
         )  # fmt: skip
         count = len(readings)
         if {column.shape for column in columns} != {(count,)}:

@@ -69,7 +69,7 @@ jit = njit(nogil=True, cache=True, error_model="numpy")
 
 @jit
 def step_rows(
-    at: int, time: I64, ids: I32, value: F64, status: U8, offset: I64, received: I64, score: F64,
+    at: int, time: I64, ids: I32, value: F64, status: U8, offset: I64, received: I64, score: F64, told: U8,
     slots: I32, series: Any, lanes: Any, rules: Any, due: I64, latest: I64, passed: int, correction: int, out: Any,
     late: I32,
 ) -> tuple[int, int, int]:  # fmt: skip
@@ -94,7 +94,7 @@ def step_rows(
         s = series[slot]
         if n + MOST * s.count >= len(out):
             return i, n, behind
-        t, x, z, message = time[i], value[i], score[i], offset[i]
+        t, x, message = time[i], value[i], offset[i]
         if s.seen and t < s.newest:
             late[behind] = i
             behind += 1
@@ -107,7 +107,10 @@ def step_rows(
         for k in range(s.first, s.first + s.count):
             c = lanes[k]
             overtaken |= t < c.decided
-            if c.rule < 0 or _quiet(c, rules[c.rule], x, z):
+            if c.rule < 0:
+                continue
+            z = _score(rules[c.rule], score[i], told[i])
+            if _quiet(c, rules[c.rule], x, z):
                 continue
             if rules[c.rule].kind != STUCK or c.next != c.rule:
                 due[chunk] = LONG_AGO
@@ -118,6 +121,7 @@ def step_rows(
             n += _apply(c, rules[rule], s.id, last, t, x, z, message, out[n])
             c.quiet = max(c.quiet, t + 1)
             if rule != c.rule >= 0:  # the old rule is done with; the new one sees the value too
+                z = _score(rules[c.rule], score[i], told[i])
                 n += _apply(c, rules[c.rule], s.id, last, t, x, z, message, out[n])
         if not s.seen or t - s.newest > s.near:
             s.run = t
@@ -201,6 +205,14 @@ def judge_until(t: int, lane: Any, rules: Any, offset: int, out: Any) -> int:
     """After the last row of `judge_rows`, its value is held until t; returns how many changes were written: 0 or 1."""
     n: int = _complete(lane[0], rules[0], 0, t, offset, out[0])
     return n
+
+
+@jit
+def _score(r: Any, score: float, told: int) -> float:
+    """What an anomaly rule looks at: the score, or for one that follows the detector's alarms whether it is told."""
+    if r.told == 0 or np.isnan(score):
+        return score
+    return max(score, r.high) if told else min(score, 0.0)
 
 
 @jit

@@ -46,14 +46,15 @@ _JUDGED_AS = {
 
 #: One row per distinct rule. low, high: the limits, -inf/inf where there is none; low_clear, high_clear: how far
 #: inside the value must be to clear; deadband in the unit of the value; on_ns, off_ns: delays, for stale and stuck
-#: with the time of the rule itself in on_ns.
+#: with the time of the rule itself in on_ns; told: 1 for a rule that follows the alarms of a detector.
 RULE = np.dtype(
     [
         ("kind", "<i8"), ("low", "<f8"), ("high", "<f8"), ("low_clear", "<f8"), ("high_clear", "<f8"),
-        ("deadband", "<f8"), ("on_ns", "<i8"), ("off_ns", "<i8"),
+        ("deadband", "<f8"), ("on_ns", "<i8"), ("off_ns", "<i8"), ("told", "<i8"),
     ]
 )  # fmt: skip
 
+TOLD_LEAST = 4.0  # score below which a detector's alarm never begins: `AlarmSettings.threshold`
 _LONGEST_NS = 2**61  # 73 years; two of them added to any time of this century stay within int64
 
 
@@ -96,6 +97,7 @@ def compile_rules(rules: Sequence[Rule]) -> NDArray[np.void]:
         own_s = rule.stale_s or rule.stuck_s or 0.0
         row["kind"], row["low"], row["high"], row["deadband"] = kind, low, high, rule.deadband
         row["low_clear"], row["high_clear"] = low + rule.deadband, high - rule.deadband
+        row["told"] = rule.anomaly is True
         row["on_ns"], row["off_ns"] = _nanoseconds(own_s + rule.delay_s), _nanoseconds(rule.off_delay_s)
     return table
 
@@ -112,6 +114,11 @@ def value_bounds(rule: Rule) -> tuple[float, float]:
     if not rule.guard_band:
         return low, high
     return _moved(low, rule.guard_band), _moved(high, -rule.guard_band)
+
+
+def anomaly_limit(rule: Rule) -> float | None:
+    """The score at which an anomaly rule speaks; of one that follows the detector's alarms, that of the least alarm."""
+    return TOLD_LEAST if rule.anomaly is True else rule.anomaly
 
 
 def specified_bounds(rule: Rule) -> tuple[float, float]:
@@ -141,7 +148,7 @@ def _bounds(rule: Rule) -> tuple[float, float]:
     if kind == Kind.DEVIATION and rule.by is not None:
         return -rule.by, rule.by
     low = {Kind.FORECAST: rule.forecast_s, Kind.RATE_BELOW: rule.rate_below}.get(kind)
-    high = {Kind.ANOMALY: rule.anomaly, Kind.RATE_ABOVE: rule.rate_above}.get(kind)
+    high = {Kind.ANOMALY: anomaly_limit(rule), Kind.RATE_ABOVE: rule.rate_above}.get(kind)
     if low is None and high is None:
         return value_bounds(rule)
     return -np.inf if low is None else low, np.inf if high is None else high
@@ -157,7 +164,7 @@ def limit_of(rule: Rule, *, upper: bool) -> float:
     if rule.below is not None or rule.outside is not None:
         return low
     values = (
-        rule.anomaly, rule.stale_s, rule.stuck_s, rule.rate_above, rule.rate_below, rule.by, rule.gap_s,
+        anomaly_limit(rule), rule.stale_s, rule.stuck_s, rule.rate_above, rule.rate_below, rule.by, rule.gap_s,
     )  # fmt: skip
     return next(value for value in values if value is not None)
 

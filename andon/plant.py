@@ -41,6 +41,7 @@ class SeriesSpec:
     detect: str  # name of the detector: ensemble, ewma; empty: none
     gxp: bool
     wave: WaveAnalysis | None = None  # of a waveform: what is computed of its blocks
+    false_alarm_days: float | None = None  # of a series with detect: its share of the asset's; None: what ships
 
     @property
     def path(self) -> str:
@@ -72,14 +73,18 @@ class PlantModel:
         waves = self._waves
         for asset in self.config.asset:
             own = {one.tag: one for one in asset.series}
-            shared = [one for one in self.templates[asset.template].series if one.tag not in own]
-            for one in (*shared, *own.values()):
+            template = self.templates[asset.template]
+            every = (*(one for one in template.series if one.tag not in own), *own.values())
+            sharing = sum(bool(one.detect) and one.false_alarm_days is None for one in every)
+            days = template.false_alarm_days if asset.false_alarm_days is None else asset.false_alarm_days
+            for one in every:
                 low, high = one.range or (float("-inf"), float("inf"))
                 states = PACKML_STATES if one.states == "packml" else tuple(one.states or ())
                 specs[asset.path, one.tag] = SeriesSpec(
                     asset.path, one.tag, one.kind, one.unit, low, high, one.every_s,
                     states, one.modulus, "ensemble" if one.detect is True else one.detect or "", one.gxp,
                     waves.get((asset.template, one.tag)),
+                    days * sharing if days and one.detect and one.false_alarm_days is None else one.false_alarm_days,
                 )  # fmt: skip
         return specs
 

@@ -61,11 +61,12 @@ def _as_strong(peak: F64, time_ns: I64, now_ns: int, least: float, memory_ns: fl
 @njit(nogil=True, cache=True, error_model="numpy")
 def manage_rows(
     series: I32, time_ns: I64, score: F64, days_of: F64, threshold: float, margin: float, habit: float, alike: float,
-    quiet_rows: int, quiet_ns: int, worse: float, states: np.ndarray, alarm: U8,
+    quiet_rows: int, quiet_ns: int, worse: float, states: np.ndarray, alarm: U8, goes_on: U8,
 ) -> None:  # fmt: skip
     """Write 1 into alarm uint8[n] where one begins or becomes much worse. The caller checks ids and lengths.
 
-    days_of: float64[capacity], `false_alarm_days` of each series.
+    days_of: float64[capacity], `false_alarm_days` of each series. goes_on: uint8[n], written: 1 where an episode is not
+    over, told or not.
     """
     for i in range(len(score)):
         x = score[i]
@@ -76,6 +77,8 @@ def manage_rows(
         if s.rows == 0:
             s.first_ns = now
         s.rows += 1
+        over = s.rows - s.hot_row > quiet_rows and now - s.hot_ns > quiet_ns
+        goes_on[i] = s.episodes > 0 and not over
         if x < threshold:
             continue
         days = days_of[series[i]]
@@ -84,7 +87,7 @@ def manage_rows(
             usual_ns = (now - s.first_ns) / (s.rows - 1)
             if x < math.log10(days * DAY_NS / usual_ns) + margin:
                 continue
-        over = s.rows - s.hot_row > quiet_rows and now - s.hot_ns > quiet_ns
+        goes_on[i] = 1
         if s.episodes == 0 or over:
             at = s.episodes % PEAKS
             if _as_strong(s.peak, s.time_ns, now, x - alike, memory_ns) < habit:
@@ -166,12 +169,16 @@ class AlarmManager:
 
         Raises: ValueError where lengths differ or an id is outside 0..capacity - 1.
         """
+        return self.episodes(series, time_ns, score, part)[0]
+
+    def episodes(self, series: I32, time_ns: I64, score: F64, part: U8 | None = None) -> tuple[U8, U8]:
+        """As `step`: (alarm, whether an episode is not over at the row, told or not), uint8[n] both."""
         n = len(score)
         if not len(series) == len(time_ns) == n or (part is not None and len(part) != n):
             raise ValueError(f"lengths differ: series {len(series)}, time_ns {len(time_ns)}, score {n}")
-        alarm = np.zeros(n, np.uint8)
+        alarm, goes_on = np.zeros(n, np.uint8), np.zeros(n, np.uint8)
         if n == 0:
-            return alarm
+            return alarm, goes_on
         if series.min() < 0 or series.max() >= len(self._states):
             found, most = f"{series.min()}..{series.max()}", len(self._states) - 1
             raise ValueError(f"series {found}, allowed 0..{most}; call grow first")
@@ -179,8 +186,9 @@ class AlarmManager:
         manage_rows(
             series, time_ns, score, self._days, our.threshold, our.margin, our.habit, our.alike,
             our.quiet_rows, round(our.quiet_s * NS_PER_S), our.worse, self._states, alarm,
+            goes_on,
         )  # fmt: skip
-        return alarm
+        return alarm, goes_on
 
     def snapshot(self) -> Snapshot:
         """Everything the manager knows, as plain data; not its settings, nor the days of a series."""

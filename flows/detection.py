@@ -8,86 +8,37 @@ its time on: the same log and the same assignments give the same scores, however
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple
 from typing import Any, Final
 
 import numpy as np
 import structlog
 
-from andon.models import Assignment, ModelAlarm, ModelDrift, ModelUse, Role
+from andon.models import Assignment, ModelAlarm, ModelDrift, ModelUse
 from andon.plant import SeriesSpec
 from andon.readings import U8, Readings
-from detectors.alarm_manager import AlarmManager, AlarmSettings
-from detectors.contract import NO_PART, Detector, Scored
+from detectors.alarm_manager import AlarmSettings
+from detectors.contract import Detector, Scored
 from detectors.drift_watch import SIGNALS, DriftWatch
 from detectors.ensemble import EnsembleDetector
 from detectors.ewma import EwmaDetector
+from flows.seats import DETECTORS, ENSEMBLE, EWMA, PARTS, Seat
 from operators.classes import scorers
 
-LAYOUT: Final = 1
-DETECTORS: Final = ("", "ewma", "ensemble")  # as `SeriesSpec.detect` names them
-EWMA, ENSEMBLE = 1, 2
+LAYOUT: Final = 2  # 1: without the series whose alarm is told
 SILENT = np.empty(0, np.uint8), np.empty(0), np.empty(0)  # no series is scored: nobody asks why
 Path = tuple[str, str]  # asset, tag
 log = structlog.get_logger()
 
 
-class Seat:
-    """One role over all series: the detector that sits there, as what model, and the alarms of its scores."""
-
-    def __init__(self, role: Role) -> None:
-        self.role: Role = role
-        self.by: U8 = np.zeros(0, np.uint8)  # by series: place in DETECTORS
-        self.model: dict[int, str] = {}  # by series; of those with a detector
-        self.alarms = AlarmManager(0)
-        self._counted = np.zeros(0, np.bool_)
-
-    @property
-    def any(self) -> bool:
-        """Whether any series has a detector in this seat."""
-        return bool(self.by.any())
-
-    def grow(self, count: int) -> None:
-        """Make room for ids up to count - 1, with nobody in the seat."""
-        more = count - len(self.by)
-        self.by = np.append(self.by, np.zeros(more, np.uint8))
-        self._counted = np.append(self._counted, np.zeros(more, np.bool_))
-        if self._counted.any():
-            self.alarms.grow(count)
-
-    def put(self, series: int, model: str, detector: str, days: float, *, counted: bool) -> None:
-        """Give the seat of a series to a model; an empty name: to nobody. counted: whether its alarms are."""
-        self.by[series], self._counted[series] = DETECTORS.index(detector), counted
-        self.model.pop(series, None)
-        if model:
-            self.model[series] = model
-        if counted:
-            self.alarms.grow(len(self.by))
-            self.alarms.set_days(series, days)
-
-    def count(self, rows: Readings, scored: Scored, specs: Sequence[SeriesSpec]) -> list[ModelAlarm]:
-        """The alarms among these rows; rows of series whose alarms are not counted have none."""
-        if not self._counted.any():
-            return []
-        score = np.where(self._counted[rows.series], scored.score, np.nan)
-        return [
-            ModelAlarm(
-                spec.asset, spec.tag, self.model[series], self.role, int(rows.time_ns[row]), float(score[row]),
-                "" if scored.part[row] == NO_PART else PARTS[self.by[series]][scored.part[row]],
-            )
-            for row in np.flatnonzero(self.alarms.step(rows.series, rows.time_ns, score)).tolist()
-            for series in (int(rows.series[row]),) for spec in (specs[series],)
-        ]  # fmt: skip
-
-
-PARTS: Final = ((), EwmaDetector.PARTS, EnsembleDetector.PARTS)  # by place in DETECTORS
-
-
 class Detection:
     """Detectors of one shard."""
 
-    def __init__(self) -> None:
+    def __init__(self, tells: Callable[[SeriesSpec], bool] = lambda _spec: False) -> None:
+        """tells: whether a rule of a series asks for its alarms; they are counted then, whatever detector it has."""
+        self._tells = tells
+        self._held: list[U8] = []  # of the rows since `take_held`
         self.ewma, self.ensemble = EwmaDetector(0), EnsembleDetector(0)
         self.champions, self.challengers = Seat("champion"), Seat("challenger")
         self._specs: list[SeriesSpec] = []
@@ -152,6 +103,11 @@ class Detection:
             begin = end
         return scored
 
+    def take_held(self) -> U8:
+        """Of all rows scored since the last call, in order: 1 where an alarm that was told goes on."""
+        held, self._held = self._held, []
+        return held[0] if len(held) == 1 else np.concatenate(held or [np.zeros(0, np.uint8)])
+
     def take_alarms(self) -> list[ModelAlarm]:
         """Alarms of models since the last call."""
         told, self._alarms = self._alarms, []
@@ -168,12 +124,13 @@ class Detection:
             (one.since_ns, one.asset, one.tag, *(use and astuple(use) for use in (one.champion, one.challenger)))
             for _, one in sorted(self._in_force.items())
         )
-        return LAYOUT, in_force, self.champions.alarms.snapshot(), self.challengers.alarms.snapshot()
+        told = np.flatnonzero(self.champions.told).astype(np.int32).tobytes()
+        return LAYOUT, in_force, self.champions.alarms.snapshot(), self.challengers.alarms.snapshot(), told
 
     def restore(self, snapshot: Any) -> None:
         """Know what `snapshot` knew; series are bound afterwards. Raises: ValueError on another layout."""
-        layout, in_force, champions, challengers = snapshot
-        if layout != LAYOUT:
+        layout, in_force, champions, challengers, *more = snapshot
+        if layout not in (1, LAYOUT):
             raise ValueError(f"restore: found layout {layout} of models, this is {LAYOUT}")
         self._in_force = {
             (asset, tag): Assignment(since_ns, asset, tag, *(use and ModelUse(*use) for use in uses))
@@ -181,6 +138,9 @@ class Detection:
         }
         self.champions.alarms.restore(champions)
         self.challengers.alarms.restore(challengers)
+        told = np.frombuffer(more[0], np.int32) if more else np.zeros(0, np.int32)
+        self.champions.told = np.zeros(int(told.max(initial=-1)) + 1, np.uint8)
+        self.champions.told[told] = 1
 
     def _come_into_force(self, received_ns: int) -> None:
         """Everything that holds for what was received at that time."""
@@ -199,15 +159,16 @@ class Detection:
         self._sit(series, one)
         champion, challenger = (seat.model.get(series, "") for seat in (self.champions, self.challengers))
         if champion != before[0]:
-            self.champions.alarms.begin(series, known if champion == before[1] else None)
+            self.champions.begin(series, known if champion == before[1] else None)
             self.drift.begin(series)
         if challenger != before[1]:
-            self.challengers.alarms.begin(series)
+            self.challengers.begin(series)
 
     def _sit(self, series: int, one: Assignment | None) -> None:
         """Give both seats of a series to whom they belong."""
         spec = self._specs[series]
-        plants = ModelUse(f"plant:{spec.detect}", spec.detect, AlarmSettings.false_alarm_days, "")
+        days = AlarmSettings.false_alarm_days if spec.false_alarm_days is None else spec.false_alarm_days
+        plants = ModelUse(f"plant:{spec.detect}", spec.detect, days, "")
         champion = _usable(one.champion, spec) if one is not None else None
         challenger = _usable(one.challenger, spec) if one is not None else None
         champion = champion or plants
@@ -215,8 +176,9 @@ class Detection:
             if use is None or not use.detector:
                 seat.put(series, "", "", 0.0, counted=False)
             else:
-                # Counting costs a twentieth of what the EWMA score saves: of that one only where somebody chose it.
-                counted = use is not plants or use.detector != "ewma"
+                # Counting costs a twentieth of what the EWMA score saves: of that one only where somebody asks for it.
+                asked = use is not plants or spec.false_alarm_days is not None or self._tells(spec)
+                counted = asked or use.detector != "ewma"
                 seat.put(series, use.model, use.detector, use.false_alarm_days, counted=counted)
 
     def _make_room(self) -> None:
@@ -230,6 +192,8 @@ class Detection:
 
     def _score(self, rows: Readings, verdict: U8) -> Scored:
         """As `score`, of rows to which the same assignments apply."""
+        held = np.zeros(len(rows), np.uint8)
+        self._held.append(held)
         if not self.any:
             return Scored(np.full(len(rows), np.nan), *SILENT)
         scored = Scored.empty(len(rows))
@@ -244,7 +208,7 @@ class Detection:
                 scored.put(own, self.ensemble.score_many(rows.series[own], rows.time_ns[own], rows.value[own]))
             if self.ewma.nbytes:
                 self.ewma.score_some(rows.series, rows.time_ns, rows.value, by, EWMA, scored)
-        self._alarms += self.champions.count(rows, scored, self._specs)
+        self._alarms += self.champions.count(rows, scored, self._specs, held)
         if self.champions.any:
             self._watch(rows, scored)
         return scored

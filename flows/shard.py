@@ -56,7 +56,8 @@ class ShardEngine(ShardState):
         self._out.rebirths = decoded.rebirths
         readings, begin, dead_begin = decoded.readings, 0, 0
         verdict, ask = self._duplicates.remember(readings.time_ns, readings.series, readings.value)
-        judged = Judged(verdict, ask, self._detection.score(readings, verdict))
+        scored = self._detection.score(readings, verdict)
+        judged = Judged(verdict, ask, scored, self._detection.take_held())
         self._drifts.note(self._detection.take_drifts())
         self._touched.add(readings, judged.scored.score, verdict)
         for one in in_log_order(decoded.ticks, decoded.events):
@@ -88,7 +89,7 @@ class ShardEngine(ShardState):
         """Rows between two ticks or events."""
         if begin == end:
             return
-        rows, verdict, scored = decoded.readings.rows(slice(begin, end)), *judged.rows(begin, end)
+        rows, verdict, scored, held = decoded.readings.rows(slice(begin, end)), *judged.rows(begin, end)
         came, score = rows, scored.score
         self._duplicates.ask_journal(judged.asked(begin, end), rows.time_ns, rows.series, rows.value, verdict)
         usable = admit(rows.series, rows.time_ns, rows.status, self._retention.whole_from_ns, verdict)
@@ -106,7 +107,7 @@ class ShardEngine(ShardState):
         if classes.dead or classes.duplicates:
             accepted = (verdict != DUPLICATE) & (verdict != TOO_OLD)
             rows, score, closed_ns = rows.rows(accepted), score[accepted], closed_ns[accepted]
-            late, verdict = late[accepted], verdict[accepted]
+            late, verdict, held = late[accepted], verdict[accepted], held[accepted]
         self.journal.append(rows, closed_ns, self._ticks)
         if classes.conflicts:
             self._conflicts.note(self._by_the_clock(rows.rows(np.flatnonzero(verdict == CONFLICT))))
@@ -114,7 +115,7 @@ class ShardEngine(ShardState):
             self._corrections.note(rows.series[late], rows.time_ns[late], closed_ns[late])
         self._out.readings += len(rows)
         timed = self._by_the_clock(rows)
-        changes = self._rules.step(timed, self._conditions.step(timed, score))
+        changes = self._rules.step(timed, self._conditions.step(timed, score, held))
         self._out.changes += [self._with_evidence(self._with_reason(change, came, scored)) for change in changes]
         if self._detection.any:
             self._reasons.note(came.series, came.time_ns, came.value, scored)

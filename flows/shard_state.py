@@ -64,7 +64,7 @@ class ShardState:
             machine_specs(plant, shard), figure_bounds(plant), config.windows.figures_s,
             config.time.correct_for_h * 3600.0, journal,
         )  # fmt: skip
-        self._detection = Detection()
+        self._detection = Detection(lambda spec: any(rule.anomaly is True for rule in plant.rules_for(spec)))
         self._reasons = Reasons(0)
         self._conditions = ConditionEngine(self._rules_for, journal.points, config.time.correct_for_h * 3600.0)
         self._rules = RuleStages(plant, self.dictionary)

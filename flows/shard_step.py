@@ -17,15 +17,17 @@ class Judged(NamedTuple):
     """What is known of the rows of a step before time passes in it: verdict uint8[n] by memory, what detectors say.
 
     ask int32[k]: the rows, ascending, of which the journal may know more. scored: empty where no series is scored.
+    held uint8[n]: 1 where an alarm of its detector, told before or there, goes on.
     """
 
     verdict: U8
     ask: I32
     scored: Scored
+    held: U8
 
-    def rows(self, begin: int, end: int) -> tuple[U8, Scored]:
-        """Verdicts, scores of a stretch; views."""
-        return self.verdict[begin:end], self.scored.rows(slice(begin, end))
+    def rows(self, begin: int, end: int) -> tuple[U8, Scored, U8]:
+        """Verdicts, scores, alarms of a stretch; views."""
+        return self.verdict[begin:end], self.scored.rows(slice(begin, end)), self.held[begin:end]
 
     def asked(self, begin: int, end: int) -> I32:
         """`ask` of a stretch, from its begin."""

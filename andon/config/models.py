@@ -147,6 +147,10 @@ class Series(Section):
         "drifts, wrong shapes, standstills, values at the wrong time of day. ewma, 0 to 12: a fiftieth of the cost, "
         "for steady series with normal noise; exponentially weighted mean, half-life 100 readings.",
     )
+    false_alarm_days: float | None = Field(
+        None, gt=0, le=3660, description="With detect: about one false alarm of this series in so many days; 7 if not "
+        "given here, nor for its asset.",
+    )  # fmt: skip
     gxp: bool = Field(True, description="Never shed when the disk fills.")
 
 
@@ -158,6 +162,10 @@ class Template(Section):
         "machine", description="How the control room shows such an asset."
     )
     series: tuple[Series, ...] = Field(description="The signals of such an asset.")
+    false_alarm_days: float | None = Field(
+        None, gt=0, le=3660, description="Sensitivity: about one false alarm of such an asset, all its series with "
+        "detect together, in so many days.",
+    )  # fmt: skip
     oee: Oee | None = Field(None, description="Given: OEE is computed.")
     cold_chain: ColdChain | None = Field(None, description="Given: cold-chain figures are computed.")
     sterilisation: Sterilisation | None = Field(None, description="Given: its sterilisation cycles are judged.")
@@ -181,6 +189,7 @@ class Asset(Section):
         description="Series of this asset alone: each replaces the template's of the same tag, or adds one. "
         "Rows of a series CSV end up here.",
     )
+    false_alarm_days: float | None = Field(None, gt=0, le=3660, description="As that of the template, for this asset.")
     shard: int | None = Field(None, ge=0, description="Pins the asset; else a hash of its path decides.")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -46,7 +46,12 @@ class Rule(Section):
     outside: tuple[float, float] | None = Field(None, description="Value below the first or above the second.")
     stale_s: float | None = Field(None, gt=0, description="No row for so long, s.")
     stuck_s: float | None = Field(None, gt=0, description="Rows come, the value does not move for so long, s.")
-    anomaly: float | None = Field(None, gt=0, description="Score of the detector at or above this; series with detect.")
+    anomaly: Annotated[float, Field(gt=0, strict=True)] | Literal[True] | None = Field(
+        None,
+        union_mode="left_to_right",  # a score of 1 is not true
+        description="Score of the detector at or above this; series with detect. true: while an alarm of the detector "
+        "goes on, about one false alarm in `false_alarm_days`.",
+    )
     rate_above: float | None = Field(None, description="Change over `over_s` above this, in the series' unit per s.")
     rate_below: float | None = Field(None, description="Change over `over_s` below this (negative: a fall).")
     deviates_from: str | None = Field(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from alarms.rules import value_bounds
+from alarms.rules import anomaly_limit, value_bounds
 from andon.outputs import Figure
 from andon.plant import SeriesSpec
 from andon.readings import NS_PER_S
@@ -39,7 +39,7 @@ def plant_json(room: Room, language: str) -> Json:
             {
                 "id": rule.id, "name": room.rule_name(rule.id, language), "on": rule.on, "above": rule.above,
                 "below": rule.below, "outside": rule.outside, "guard_band": rule.guard_band,
-                "accepted": [finite(limit) for limit in value_bounds(rule)], "anomaly": rule.anomaly,
+                "accepted": [finite(limit) for limit in value_bounds(rule)], "anomaly": anomaly_limit(rule),
                 "stale_s": rule.stale_s, "stuck_s": rule.stuck_s, "deadband": rule.deadband,
                 "delay_s": rule.delay_s, "raises": rule.raises, "priority": rule.priority,
                 "consequence": said(rule.consequence, language), "response": said(rule.response, language),
