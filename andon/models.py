@@ -85,6 +85,16 @@ class ModelDrift:
     after: float
 
 
+@dataclass(frozen=True, slots=True)
+class LearningTurn:
+    """From the row of a series at time_ns on its detectors learn it, or not: a code of detectors/contract.py."""
+
+    asset: str
+    tag: str
+    time_ns: int
+    learn: int
+
+
 def write_assignments(path: Path, assignments: Sequence[Assignment]) -> None:
     """Replace the file, whole or not at all."""
     content = {"layout": LAYOUT, "assignments": [asdict(one) for one in sorted(assignments, key=lambda a: a.since_ns)]}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from andon.conditions import ConditionChange
-from andon.models import ModelAlarm, ModelDrift
+from andon.models import LearningTurn, ModelAlarm, ModelDrift
 from andon.readings import F64, I32, I64, U8, DeadLetters, Event
 
 
@@ -196,3 +196,4 @@ class ShardOutputs:
     rebirths: Sequence[tuple[str, str]] = ()  # Sparkplug edge nodes (group, node) whose births should be sent again
     model_alarms: Sequence[ModelAlarm] = ()  # of scored series, told or in shadow, in log order
     model_drifts: Sequence[ModelDrift] = ()  # of series with a champion, in log order
+    learning_turns: Sequence[LearningTurn] = ()  # of series that detectors judge, in log order

@@ -16,6 +16,10 @@ from numpy.typing import NDArray
 from andon.readings import F64, I32, I64, U8
 
 NO_PART: Final = 255  # no component says anything about a row
+# What becomes of a row once it is scored: learned; forgotten, as if it had not come; forgotten, but its time has
+# passed, so that no gap follows.
+FORGET, LEARN, HOLD = 0, 1, 2
+ALL: Final = np.empty(0, np.uint8)  # for kernels: every row is learned
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,8 +86,17 @@ class Detector(Protocol):
         """
 
 
-def check_rows(series: I32, time_ns: I64, value: F64, count: int) -> None:
+class PausingDetector(Detector, Protocol):
+    """A detector that can be told of each row whether to learn it."""
+
+    def score_many(self, series: I32, time_ns: I64, value: F64, learn: U8 | None = None) -> Scored:
+        """As `Detector.score_many`. learn: uint8[n] of FORGET, LEARN and HOLD; None: every row is learned."""
+
+
+def check_rows(series: I32, time_ns: I64, value: F64, count: int, learn: U8 | None = None) -> None:
     """ValueError unless the columns are of one length and every id is in 0..count - 1."""
+    if learn is not None and len(learn) != len(value):
+        raise ValueError(f"lengths differ: value {len(value)}, learn {len(learn)}")
     if not len(series) == len(time_ns) == len(value):
         raise ValueError(f"lengths differ: series {len(series)}, time_ns {len(time_ns)}, value {len(value)}")
     if len(series) and int(series.view(np.uint32).max()) >= count:  # a negative id is a huge one there

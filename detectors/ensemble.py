@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from andon.readings import F64, I32, I64
-from detectors.contract import Scored, check_rows
+from andon.readings import F64, I32, I64, U8
+from detectors.contract import ALL, Scored, check_rows
 from detectors.ensemble_kernel import score_rows
 from detectors.ensemble_state import LAYOUT, PARTS, SHAPES, SHAPES_WIDTH, STATE, WIDTH
 
@@ -65,20 +65,21 @@ class EnsembleDetector:
         if more > 0:
             self._slot_of = np.append(self._slot_of, np.full(more, -1, np.int32))
 
-    def score_many(self, series: I32, time_ns: I64, value: F64) -> Scored:
+    def score_many(self, series: I32, time_ns: I64, value: F64, learn: U8 | None = None) -> Scored:
         """What is said of each row; the row is learned after it.
 
-        series: int32[n], ids; time_ns: int64[n], not falling within a series; value: float64[n]. None is changed.
+        series: int32[n], ids; time_ns: int64[n], not falling within a series; value: float64[n]; learn: uint8[n] of
+        the contract's FORGET, LEARN, HOLD, None: every row is learned. None is changed.
 
         Raises: ValueError where lengths differ or an id is outside 0..capacity - 1.
         """
-        check_rows(series, time_ns, value, len(self._slot_of))
+        check_rows(series, time_ns, value, len(self._slot_of), learn)
         said = Scored.empty(len(value))
         if len(value):
             self._assign(series)
             score_rows(
-                self._slot_of[series], self._used, time_ns, value, self._state, self._shapes,
-                said.score, said.part, said.expected, said.spread,
+                self._slot_of[series], self._used, time_ns, value, ALL if learn is None else learn, self._state,
+                self._shapes, said.score, said.part, said.expected, said.spread,
             )  # fmt: skip
         return said
 

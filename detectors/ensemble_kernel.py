@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from andon.readings import F64, I32, I64, NS_PER_S, U8
 from detectors.calibration import EXCESS_AT_ONE, EXCESS_LIMIT, learn_tail, tail_score
-from detectors.contract import NO_PART
+from detectors.contract import HOLD, LEARN, NO_PART
 from detectors.ensemble_state import (
     BLOCK,
     BRIEF_NOISE,
@@ -354,12 +354,23 @@ def _by_slot(slot: I32, slots: int) -> NDArray[np.int32]:
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def score_rows(
-    slot: I32, slots: int, time_ns: I64, value: F64, state: F64, shapes: F32Row,
+    slot: I32, slots: int, time_ns: I64, value: F64, learn: U8, state: F64, shapes: F32Row,
     score: F64, part: U8, expected: F64, spread: F64,
 ) -> None:  # fmt: skip
-    """All rows, those of a slot in order. slot: int32[n], 0..slots - 1; the caller checks, here nothing does."""
+    """All rows, those of a slot in order. slot: int32[n], 0..slots - 1; the caller checks, here nothing does.
+
+    learn: uint8[n] of the contract's FORGET, LEARN, HOLD; uint8[0]: every row is learned.
+    """
     z, near = np.zeros(COUNT), np.empty(PROTOTYPES, np.float32)
+    kept, kept_shapes = np.empty(state.shape[1]), np.empty(shapes.shape[1], np.float32)
     for i in _by_slot(slot, slots):
         if abs(value[i]) <= VALUE_MOST:  # false for NaN and infinities too
             s, f = state[slot[i]], shapes[slot[i]]
+            learns = len(learn) == 0 or learn[i] == LEARN
+            if not learns:
+                kept[:], kept_shapes[:] = s, f
             score[i], part[i], expected[i], spread[i] = _score(s, f, time_ns[i], value[i], z, near)
+            if not learns:
+                if learn[i] == HOLD and kept[ROWS] > 0.0:
+                    kept[TIME] = s[TIME]
+                s[:], f[:] = kept, kept_shapes

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from andon.prefetch import prefetch
 from andon.readings import F64, I32, I64, NS_PER_S, U8
-from detectors.contract import Scored, check_rows
+from detectors.contract import ALL, FORGET, LEARN, Scored, check_rows
 
 LAYOUT = 1
 HALF_LIFE_ROWS = 100.0  # a row weighs half as much after so many more
@@ -43,10 +43,13 @@ def _tail_score(z: float) -> float:
 
 @_jit
 def score_rows(
-    series: I32, time_ns: I64, value: F64, by: U8, mine: int, states: NDArray[np.void], score: F64, part: U8,
+    series: I32, time_ns: I64, value: F64, by: U8, mine: int, learn: U8, states: NDArray[np.void], score: F64, part: U8,
     expected: F64, spread: F64,
 ) -> None:  # fmt: skip
-    """Score, then learn, the rows where by == mine; all others stay. The caller checks ids and lengths."""
+    """Score, then learn, the rows where by == mine; all others stay. The caller checks ids and lengths.
+
+    learn: uint8[n] of the contract's FORGET, LEARN, HOLD; uint8[0]: every row is learned.
+    """
     for i in range(len(value)):
         if i + AHEAD < len(value):
             prefetch(states, np.int64(series[i + AHEAD]))
@@ -57,13 +60,16 @@ def score_rows(
             score[i] = np.nan
             continue
         s = states[series[i]]
+        learns = len(learn) == 0 or learn[i] == LEARN
+        rows, mean, variance, before_ns, usual = s.rows, s.mean, s.variance, s.time_ns, s.interval_s
         s.rows = min(s.rows, np.uint32(1 << 30)) + np.uint32(1)
         if s.rows == 1:
             s.mean, s.variance, s.time_ns, s.interval_s = x, 0.0, time_ns[i], 0.0
             score[i] = 0.0
+            if not learns:
+                s.rows = 0
             continue
-        interval = (time_ns[i] - s.time_ns) / NS_PER_S
-        usual = s.interval_s
+        interval = (time_ns[i] - before_ns) / NS_PER_S
         longest = interval
         if s.rows > SETTLE:
             longest = 3.0 * usual
@@ -80,6 +86,10 @@ def score_rows(
         weight = max(ALPHA, 1.0 / s.rows)
         s.mean += weight * off
         s.variance = (1.0 - weight) * (s.variance + weight * off * off)
+        if not learns:
+            s.rows, s.mean, s.variance, s.interval_s = rows, mean, variance, usual
+            if learn[i] == FORGET:
+                s.time_ns = before_ns
 
 
 class EwmaDetector:
@@ -129,20 +139,23 @@ class EwmaDetector:
             self._states = states
         self._count = max(self._count, capacity)
 
-    def score_many(self, series: I32, time_ns: I64, value: F64) -> Scored:
-        """As `contract.Detector.score_many`."""
+    def score_many(self, series: I32, time_ns: I64, value: F64, learn: U8 | None = None) -> Scored:
+        """As `contract.PausingDetector.score_many`."""
         scored = Scored.empty(len(value))
-        self.score_some(series, time_ns, value, np.ones(len(value), np.uint8), 1, scored)
+        self.score_some(series, time_ns, value, np.ones(len(value), np.uint8), 1, scored, learn)
         return scored
 
-    def score_some(self, series: I32, time_ns: I64, value: F64, by: U8, mine: int, scored: Scored) -> None:
+    def score_some(
+        self, series: I32, time_ns: I64, value: F64, by: U8, mine: int, scored: Scored, learn: U8 | None = None
+    ) -> None:
         """Write what is said of the rows where by == mine (uint8[n]) into scored; else as `score_many`."""
-        check_rows(series, time_ns, value, self._count)
+        check_rows(series, time_ns, value, self._count, learn)
         if not len(by) == len(scored) == len(value):
             raise ValueError(f"lengths differ: value {len(value)}, by {len(by)}, scored {len(scored)}")
         score_rows(
-            series, time_ns, value, by, mine, self._states, scored.score, scored.part, scored.expected, scored.spread
-        )
+            series, time_ns, value, by, mine, ALL if learn is None else learn, self._states, scored.score, scored.part,
+            scored.expected, scored.spread,
+        )  # fmt: skip
 
     def snapshot(self) -> Snapshot:
         """Everything the detector knows, as plain data."""

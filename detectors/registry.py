@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Final, Protocol
 
 from andon.readings import F64, I64, U8
-from detectors.contract import Detector
+from detectors.contract import Detector, PausingDetector
 from detectors.ensemble import EnsembleDetector
 from detectors.ewma import EwmaDetector
 from detectors.half_space import HalfSpaceDetector
@@ -47,6 +47,8 @@ OWN: Final[dict[str, Make]] = {
     "ensemble": EnsembleDetector, "ewma": EwmaDetector, "half_space": HalfSpaceDetector,
     "spectral": SpectralDetector,
 }  # fmt: skip
+#: Those that a flow runs: they can be told what not to learn.
+IN_FLOWS: Final[dict[str, Callable[[int], PausingDetector]]] = {"ensemble": EnsembleDetector, "ewma": EwmaDetector}
 DEFAULT_GROUP: Final = "mewma"
 GROUPS: Final[dict[str, MakeGroup]] = {"mewma": MewmaDetector, "half_space_group": HalfSpaceGroupDetector}
 GROUP_MOST: Final = 254  # channels of a group

@@ -8,21 +8,23 @@ its time on: the same log and the same assignments give the same scores, however
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, replace
 from typing import Any, Final
 
 import numpy as np
 import structlog
+from numpy.typing import NDArray
 
 from andon.models import Assignment, ModelAlarm, ModelDrift, ModelUse
 from andon.plant import SeriesSpec
-from andon.readings import U8, Readings
+from andon.readings import U8, Event, Readings, Tick
 from detectors.alarm_manager import AlarmSettings
-from detectors.contract import Detector, Scored
+from detectors.contract import FORGET, PausingDetector, Scored
 from detectors.drift_watch import SIGNALS, DriftWatch
 from detectors.ensemble import EnsembleDetector
 from detectors.ewma import EwmaDetector
+from flows.learning import LearningPauses
 from flows.seats import DETECTORS, ENSEMBLE, EWMA, PARTS, Seat
 from operators.classes import scorers
 
@@ -35,9 +37,12 @@ log = structlog.get_logger()
 class Detection:
     """Detectors of one shard."""
 
-    def __init__(self, tells: Callable[[SeriesSpec], bool] = lambda _spec: False) -> None:
+    def __init__(
+        self, tells: Callable[[SeriesSpec], bool] = lambda _spec: False, pauses: LearningPauses | None = None
+    ) -> None:
         """tells: whether a rule of a series asks for its alarms; they are counted then, whatever detector it has."""
         self._tells = tells
+        self.pauses = pauses or LearningPauses(None)
         self._held: list[U8] = []  # of the rows since `take_held`
         self.ewma, self.ensemble = EwmaDetector(0), EnsembleDetector(0)
         self.champions, self.challengers = Seat("champion"), Seat("challenger")
@@ -63,6 +68,7 @@ class Detection:
         for series, spec in enumerate(fresh, first):
             self._id_of[spec.asset, spec.tag] = series
             self._sit(series, self._in_force.get((spec.asset, spec.tag)))
+        self.pauses.bind(fresh)
         self._make_room()
 
     def assign(self, assignments: Sequence[Assignment]) -> None:
@@ -85,8 +91,30 @@ class Detection:
         """Name of a component of the champion's detector."""
         return PARTS[self.champions.by[series]][part]
 
-    def score(self, rows: Readings, verdict: U8) -> Scored:
-        """What champions say of rows that move their series forward; of all others nothing. It knows no ticks."""
+    def score(self, rows: Readings, verdict: U8, marks: Sequence[Tick | Event] = ()) -> Scored:
+        """What champions say of rows that move their series forward; of all others nothing.
+
+        marks: ticks and events of these rows, in log order.
+        """
+        cuts = self.pauses.cuts(marks)
+        if not cuts:
+            return self._score_assigned(rows, verdict)
+        scored, begin = Scored.empty(len(rows)), 0
+        for one in cuts:
+            self._score_part(rows, verdict, begin, one.at_row, scored)
+            self.pauses.take(one, self.champions.told)
+            begin = one.at_row
+        self._score_part(rows, verdict, begin, len(rows), scored)
+        return scored
+
+    def _score_part(self, rows: Readings, verdict: U8, begin: int, end: int, scored: Scored) -> None:
+        if begin < end:
+            said = self._score_assigned(rows.rows(slice(begin, end)), verdict[begin:end])
+            if len(said.part):
+                scored.put(np.arange(begin, end), said)
+
+    def _score_assigned(self, rows: Readings, verdict: U8) -> Scored:
+        """Rows between two cuts."""
         if not self._pending or not len(rows):
             return self._score(rows, verdict)
         received_ns = np.maximum.accumulate(rows.received_ns)
@@ -194,23 +222,29 @@ class Detection:
         """As `score`, of rows to which the same assignments apply."""
         held = np.zeros(len(rows), np.uint8)
         self._held.append(held)
+        learn = self.pauses.of(rows)  # of all rows: states may come before what they are about
         if not self.any:
             return Scored(np.full(len(rows), np.nan), *SILENT)
         scored = Scored.empty(len(rows))
         by = scorers(rows.series, rows.status, verdict, self.champions.by)
+        judged = by > 0
         if self.challengers.any:
-            shadow = Scored.empty(len(rows))
-            self._score_both(rows, {EWMA: self.ewma, ENSEMBLE: self.ensemble}, by, verdict, scored, shadow)
-            self._alarms += self.challengers.count(rows, shadow, self._specs)
+            shadow, shadow_by = Scored.empty(len(rows)), scorers(rows.series, rows.status, verdict, self.challengers.by)
+            judged |= shadow_by > 0
+            self._score_both(rows, learn, ((by, scored), (shadow_by, shadow)))
+            self._alarms += self.challengers.count(rows, _quiet(shadow, learn), self._specs)
         else:
             own = np.flatnonzero(by == ENSEMBLE)
             if len(own):
-                scored.put(own, self.ensemble.score_many(rows.series[own], rows.time_ns[own], rows.value[own]))
+                scored.put(own, _asked(self.ensemble, rows, learn, own))
             if self.ewma.nbytes:
-                self.ewma.score_some(rows.series, rows.time_ns, rows.value, by, EWMA, scored)
-        self._alarms += self.champions.count(rows, scored, self._specs, held)
+                self.ewma.score_some(rows.series, rows.time_ns, rows.value, by, EWMA, scored, learn)
+        usual = _quiet(scored, learn)
+        self._alarms += self.champions.count(rows, usual, self._specs, held)
         if self.champions.any:
-            self._watch(rows, scored)
+            self._watch(rows, usual)
+        if learn is not None:
+            self.pauses.note(rows, learn, judged)
         return scored
 
     def _watch(self, rows: Readings, scored: Scored) -> None:
@@ -221,19 +255,30 @@ class Detection:
             one = ModelDrift(spec.asset, spec.tag, self.model_of(series), SIGNALS[signal], *told)
             self._drifts.append((int(rows.offset[row]), one))
 
-    def _score_both(
-        self, rows: Readings, detectors: Mapping[int, Detector], by: U8, verdict: U8, scored: Scored, shadow: Scored
-    ) -> None:  # fmt: skip
-        """Champions' words into scored, challengers' into shadow; where both are of one detector it is asked once."""
-        shadow_by = scorers(rows.series, rows.status, verdict, self.challengers.by)
-        for number, detector in detectors.items():
-            own = np.flatnonzero((by == number) | (shadow_by == number))
+    def _score_both(self, rows: Readings, learn: U8 | None, seats: Sequence[tuple[U8, Scored]]) -> None:
+        """What the detectors of both seats say, each into its own; where both are of one detector it is asked once."""
+        detectors: tuple[tuple[int, PausingDetector], ...] = ((EWMA, self.ewma), (ENSEMBLE, self.ensemble))
+        for number, detector in detectors:
+            own = np.flatnonzero((seats[0][0] == number) | (seats[1][0] == number))
             if not len(own):
                 continue
-            said = detector.score_many(rows.series[own], rows.time_ns[own], rows.value[own])
-            for seats, into in ((by, scored), (shadow_by, shadow)):
-                mine = np.flatnonzero(seats[own] == number)
+            said = _asked(detector, rows, learn, own)
+            for by, into in seats:
+                mine = np.flatnonzero(by[own] == number)
                 into.put(own[mine], Scored(said.score[mine], said.part[mine], said.expected[mine], said.spread[mine]))
+
+
+def _asked(detector: PausingDetector, rows: Readings, learn: U8 | None, own: NDArray[np.intp]) -> Scored:
+    """What a detector says of its own rows."""
+    learns = None if learn is None else learn[own]
+    return detector.score_many(rows.series[own], rows.time_ns[own], rows.value[own], learns)
+
+
+def _quiet(scored: Scored, learn: U8 | None) -> Scored:
+    """What can be an alarm or a drift: nothing of rows that are forgotten as if they had not come."""
+    if learn is None:
+        return scored
+    return replace(scored, score=np.where(learn == FORGET, np.nan, scored.score))
 
 
 def _usable(use: ModelUse | None, spec: SeriesSpec) -> ModelUse | None:

@@ -56,11 +56,12 @@ class ShardEngine(ShardState):
         self._out.rebirths = decoded.rebirths
         readings, begin, dead_begin = decoded.readings, 0, 0
         verdict, ask = self._duplicates.remember(readings.time_ns, readings.series, readings.value)
-        scored = self._detection.score(readings, verdict)
+        marks = in_log_order(decoded.ticks, decoded.events)
+        scored = self._detection.score(readings, verdict, marks)
         judged = Judged(verdict, ask, scored, self._detection.take_held())
         self._drifts.note(self._detection.take_drifts())
         self._touched.add(readings, judged.scored.score, verdict)
-        for one in in_log_order(decoded.ticks, decoded.events):
+        for one in marks:
             self._rows(decoded, judged, begin, one.at_row)
             begin = one.at_row
             if isinstance(one, Event):
@@ -223,4 +224,5 @@ class ShardEngine(ShardState):
             rebirths=out.rebirths,
             model_alarms=self._detection.take_alarms(),
             model_drifts=self._drifts.take(),
+            learning_turns=self._detection.pauses.take_turns(),
         )

@@ -24,6 +24,7 @@ from flows.drift_alarms import DriftAlarms
 from flows.edits import under
 from flows.figure_board import FigureBoard
 from flows.figure_specs import figure_bounds, machine_specs
+from flows.learning import LearningPauses
 from flows.logclock import LogClock
 from flows.retention import JournalRetention
 from flows.revisions import Corrections
@@ -64,7 +65,9 @@ class ShardState:
             machine_specs(plant, shard), figure_bounds(plant), config.windows.figures_s,
             config.time.correct_for_h * 3600.0, journal,
         )  # fmt: skip
-        self._detection = Detection(lambda spec: any(rule.anomaly is True for rule in plant.rules_for(spec)))
+        self._detection = Detection(
+            lambda spec: any(rule.anomaly is True for rule in plant.rules_for(spec)), LearningPauses(plant)
+        )
         self._reasons = Reasons(0)
         self._conditions = ConditionEngine(self._rules_for, journal.points, config.time.correct_for_h * 3600.0)
         self._rules = RuleStages(plant, self.dictionary)
@@ -202,4 +205,5 @@ class ShardState:
             "conditions": self._conditions, "rules": self._rules, "conflicts": self._conflicts, "ledger": self._ledger,
             "context": self._context, "touched": self._touched, "retention": self._retention,
             "speeds": self._speeds, "drift": self._detection.drift, "drift_alarms": self._drifts,
+            "learning": self._detection.pauses,
         }  # fmt: skip

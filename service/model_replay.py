@@ -1,8 +1,8 @@
 """A stored version run again over the journal: whether it gives the scores that the history holds, bit for bit.
 
-The rows are those from which the flow's detector learned the series: usable, each newer than all before it of its
-series, received while the detector was that of the champion or of the challenger, or of plant.toml as it stands. What
-the journal no longer holds cannot be run again, and is said.
+The rows are those that the flow's detector scored: usable, each newer than all before it of its series, received while
+the detector was that of the champion or of the challenger, or of plant.toml as it stands. Where learning paused, the
+history knows. What the journal no longer holds cannot be run again, and is said.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ import numpy as np
 
 from andon.datafolder import DataFolder
 from andon.errors import ConfigError
+from andon.models import LearningTurn
 from andon.plant import PlantModel
 from andon.readings import Status
 from andon.records.model_rows import ModelAssignment, ModelVersion, TrainingData
-from detectors.registry import maker
+from detectors.contract import LEARN
+from detectors.registry import IN_FLOWS
 from service.models import frozen
 from sinks.history_reader import HistoryReader
 from sinks.journal_reader import Found, JournalReader
@@ -88,12 +90,20 @@ def reproduce(
     )  # fmt: skip
     log, received_ns = log[learned], received_ns[learned]
     time_ns = np.ascontiguousarray(log["time_ns"], np.int64)
-    score = maker(version.detector)(1).score_many(
-        np.zeros(len(log), np.int32), time_ns, np.ascontiguousarray(log["value"], np.float64)
+    score = IN_FLOWS[version.detector](1).score_many(
+        np.zeros(len(log), np.int32), time_ns, np.ascontiguousarray(log["value"], np.float64),
+        learned_at(history.learning_turns(*series), time_ns),
     ).score  # fmt: skip
     champion = _reigns(version.key, rows, received_ns)
     begin_ns = -FAR if learns[0] else next((one.since_ns for one, on in zip(rows, learns[1:], strict=True) if on), FAR)
     return _compared(history, series, span_ns, time_ns, score, champion, _complete(reader, begin_ns))
+
+
+def learned_at(turns: Sequence[LearningTurn], time_ns: np.ndarray) -> np.ndarray:
+    """uint8[n]: what became of rows at these times, as the flow said (FORGET, LEARN, HOLD of detectors/contract.py)."""
+    since = np.array([one.time_ns for one in turns], np.int64)
+    learn = np.array([LEARN, *(one.learn for one in turns)], np.uint8)
+    return learn[np.searchsorted(since, time_ns, "right")]
 
 
 def check_fingerprint(version: ModelVersion) -> None:

@@ -139,7 +139,7 @@ class HistoryWriter:
         self._db.execute("pragma journal_mode = wal")
         self._db.execute("pragma synchronous = full")
         with _transaction(self._db):
-            beside = event_history.SCHEMA, model_history.SCHEMA, model_history.DRIFT_SCHEMA
+            beside = event_history.SCHEMA, model_history.SCHEMA, model_history.DRIFT_SCHEMA, model_history.TURN_SCHEMA
             for statement in (*_SCHEMA.strip().split(";\n"), *beside):
                 self._db.execute(statement)
             if self._db.execute(HAS_REVISIONS).fetchone() is None:
@@ -191,6 +191,8 @@ class HistoryWriter:
             self._many(model_history.INSERT, "model_alarm", model_history.rows(outputs.model_alarms))
         if outputs.model_drifts:
             self._many(model_history.INSERT_DRIFT, "model_drift", model_history.drift_rows(outputs.model_drifts))
+        if outputs.learning_turns:
+            self._many(model_history.INSERT_TURN, "learning_turn", model_history.turn_rows(outputs.learning_turns))
         for rows in outputs.ledger:
             self._many(_LEDGER, "ledger", _ledger_rows(rows, ids))
         self._db.execute(_META, ("watermark_ns", outputs.watermark_ns))
@@ -219,7 +221,7 @@ class HistoryWriter:
                 self._db.execute(_OLD_REVISIONS, (kind, before_ns))
             for (asset,) in self._db.execute(_ASSETS).fetchall():
                 gone += self._db.execute(event_history.PRUNE, {"asset": asset, "before": before_ns}).rowcount
-            for statement in (model_history.PRUNE, model_history.PRUNE_DRIFT):
+            for statement in (model_history.PRUNE, model_history.PRUNE_DRIFT, model_history.PRUNE_TURN):
                 gone += self._db.execute(statement, (before_ns,)).rowcount  # few rows, looked through as a whole
             # By series, along the primary keys: one statement over the whole table reads 400 days of windows.
             for series in self._ids.values():

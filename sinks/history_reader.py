@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from andon.models import ModelAlarm, ModelDrift
+from andon.models import LearningTurn, ModelAlarm, ModelDrift
 from andon.outputs import Figure
 from andon.readings import NS_PER_S
 from sinks import event_history, model_history
@@ -321,6 +321,12 @@ class HistoryReader:
         files = [file for file in self._files if file.rows(model_history.HAS_DRIFT)]  # a version before had none
         rows = [row for file in files for row in file.rows(select, values)]
         return sorted(map(model_history.told_drift, rows), key=lambda one: (one.time_ns, one.asset, one.tag))
+
+    def learning_turns(self, asset: str, tag: str) -> list[LearningTurn]:
+        """Where detectors began and ended to learn a series, in order of time; before the first they learned it."""
+        files = [file for file in self._files if file.rows(model_history.HAS_TURN)]  # a version before had none
+        rows = [row for file in files for row in file.rows(model_history.SELECT_TURN, (asset, tag))]
+        return sorted(map(model_history.told_turn, rows), key=lambda one: one.time_ns)
 
     def paths(self) -> list[tuple[str, str]]:
         """(asset, tag) of every series that was ever written, in order."""

@@ -1,4 +1,4 @@
-"""Alarms and drifts of models beside windows and figures: what the champion told, what a challenger would have told.
+"""Alarms and drifts of models, and when they learned: what the champion told, what a challenger would have told.
 
 Of a series and a model one a time: the same one again, from a replay, adds nothing. They go when windows do.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from andon.models import ModelAlarm, ModelDrift
+from andon.models import LearningTurn, ModelAlarm, ModelDrift
 
 SCHEMA = """
 create table if not exists model_alarm (
@@ -20,6 +20,14 @@ HAS = "select 1 from sqlite_master where type = 'table' and name = 'model_alarm'
 SELECT = """select asset, tag, model, role, time_ns, score, component from model_alarm
 where time_ns > ?1 and time_ns <= ?2 and (?3 is null or asset = ?3) and (?4 is null or tag = ?4)"""
 PRUNE = "delete from model_alarm where time_ns < ?"
+
+TURN_SCHEMA = """
+create table if not exists learning_turn (
+    asset text, tag text, time_ns integer, learn integer, primary key (asset, tag, time_ns)) without rowid"""
+INSERT_TURN = "insert into learning_turn values (?,?,?,?) on conflict do nothing"
+HAS_TURN = "select 1 from sqlite_master where type = 'table' and name = 'learning_turn'"
+SELECT_TURN = "select asset, tag, time_ns, learn from learning_turn where asset = ? and tag = ? order by time_ns"
+PRUNE_TURN = "delete from learning_turn where time_ns < ?"
 
 DRIFT_SCHEMA = """
 create table if not exists model_drift (
@@ -55,3 +63,14 @@ def drift_rows(drifts: Iterable[ModelDrift]) -> Iterator[tuple[Any, ...]]:
 def told_drift(row: tuple[Any, ...]) -> ModelDrift:
     """A row of `SELECT_DRIFT`."""
     return ModelDrift(*row)
+
+
+def turn_rows(turns: Iterable[LearningTurn]) -> Iterator[tuple[Any, ...]]:
+    """Rows for `INSERT_TURN`."""
+    for one in turns:
+        yield one.asset, one.tag, one.time_ns, one.learn
+
+
+def told_turn(row: tuple[Any, ...]) -> LearningTurn:
+    """A row of `SELECT_TURN`."""
+    return LearningTurn(*row)

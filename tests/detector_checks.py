@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from detectors.contract import NO_PART
+from detectors.contract import FORGET, HOLD, LEARN, NO_PART
 
 SECOND = 1_000_000_000
 
@@ -159,6 +159,43 @@ def check_a_wild_value_is_explained(make):
     assert 0.0 < scored.spread[at] < 0.5
 
 
+def check_what_is_not_learned_leaves_no_trace(make):
+    """Of a detector of flows. FORGET: all goes on as if the row had not come; HOLD: as if it had only passed time."""
+    ids, time_ns, value = mixed_rows()
+    whole, told = make(), make()
+    everything = whole.score_many(ids, time_ns, value)
+    assert said(told.score_many(ids, time_ns, value, np.full(len(ids), LEARN, np.uint8))) == said(everything)
+    learn = np.where(np.arange(len(ids)) % 1000 < 900, LEARN, FORGET).astype(np.uint8)
+    some, without = make(), make()
+    scored = some.score_many(ids, time_ns, value, learn)
+    kept = learn == LEARN
+    expected = without.score_many(ids[kept], time_ns[kept], value[kept])
+    assert scored.score[kept].tobytes() == expected.score.tobytes()
+    assert some.snapshot() == without.snapshot()
+    usable = ~kept & (np.abs(value) < 1e30)
+    assert np.isfinite(scored.score[usable]).all()
+    for each in (1, 7, 1000):
+        again = make()
+        parts = [again.score_many(ids[a : a + each], time_ns[a : a + each], value[a : a + each], learn[a : a + each])
+                 for a in range(0, len(ids), each)]  # fmt: skip
+        assert b"".join(one.score.tobytes() for one in parts) == scored.score.tobytes()
+    with pytest.raises(ValueError, match="lengths differ"):
+        make().score_many(ids, time_ns, value, learn[1:])
+
+
+def check_a_level_that_is_held_off_stays_unusual(make):
+    """A fault of an hour, HOLD: unusual to its end; FORGET: a gap, after which nothing is a step."""
+    value = np.random.default_rng(3).normal(20.0, 0.1, 9000)
+    value[3000:6600] += 2.0
+    rows = np.zeros(9000, np.int32), np.arange(9000) * SECOND, value
+    fault = (np.arange(9000) >= 3000) & (np.arange(9000) < 6600)
+    held = make().score_many(*rows, np.where(fault, HOLD, LEARN).astype(np.uint8)).score
+    assert np.median(held[3000:6600]) > 4.0
+    assert np.median(held[-1000:]) < 2.0
+    forgotten = make().score_many(*rows, np.where(fault, FORGET, LEARN).astype(np.uint8)).score
+    assert forgotten[6600:].max() < 6.0
+
+
 def check_rows_that_do_not_fit_are_refused(make):
     detector = make()
     for wrong in ([-1], [4], [0, 1, 4]):
@@ -191,3 +228,6 @@ ALL = (
     check_rows_that_do_not_fit_are_refused,
     check_a_snapshot_of_another_kind_is_refused,
 )
+
+
+PAUSING = (check_what_is_not_learned_leaves_no_trace, check_a_level_that_is_held_off_stays_unusual)

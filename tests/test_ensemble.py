@@ -25,7 +25,7 @@ def alone(value, time_ns):
     return EnsembleDetector(1).score_many(np.zeros(len(value), np.int32), time_ns, value)
 
 
-@pytest.mark.parametrize("check", detector_checks.ALL, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("check", detector_checks.ALL + detector_checks.PAUSING, ids=lambda check: check.__name__)
 def test_as_every_detector(check):
     check(make)
 

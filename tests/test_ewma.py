@@ -26,7 +26,7 @@ def scores(value, time_s=None):
     return EwmaDetector(1).score_many(np.zeros(len(value), np.int32), time_ns, value).score
 
 
-@pytest.mark.parametrize("check", detector_checks.ALL, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("check", detector_checks.ALL + detector_checks.PAUSING, ids=lambda check: check.__name__)
 def test_as_every_detector(check):
     check(make)
 

@@ -17,6 +17,7 @@ from andon.config.group_checks import check_groups
 from andon.config.health_checks import check_health
 from andon.config.journey_checks import check_journey
 from andon.config.kafka_check import check_kafka
+from andon.config.learning_checks import check_learning
 from andon.config.loopback import is_loopback
 from andon.config.models import (
     Asset,
@@ -80,6 +81,7 @@ def check(draft: Draft) -> Iterator[Problem]:
     yield from _unique(draft, "zones", "name")
     yield from check_health(draft)
     yield from check_groups(draft)
+    yield from check_learning(draft)
     yield from check_spc(draft)
     yield from check_calibration(draft)
     yield from _unique(draft, "place", "id")

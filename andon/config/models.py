@@ -17,6 +17,7 @@ from andon.config.erp_back import Quality
 from andon.config.groups import Group
 from andon.config.health import Bearing, FailureMode, Health, Running, Vibration, Zones
 from andon.config.journey import GeoPlace, Journey, JourneyPlan
+from andon.config.learning import Learning
 from andon.config.oee import Cycle, Oee
 from andon.config.oee_lines import Line
 from andon.config.people import Dependency, Incidents, Notify, Person, Rota, Route, Team
@@ -174,6 +175,7 @@ class Template(Section):
     running: Running | None = Field(None, description="Given: running hours and cycles are counted.")
     chart: tuple[Chart, ...] = Field((), description="Control charts, and capability.")
     group: tuple[Group, ...] = Field((), description="Series that are judged together.")
+    learning: Learning = Field(Learning(), description="When the detectors of such an asset do not learn.")
     failure_mode: tuple[FailureMode, ...] = Field((), description="Ways to fail, and what asks for an order.")
     journey: Journey | None = Field(None, description="Given: journeys, stops and shocks are told.")
 
