@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.drift_watch import RECENT, REFERENCE, SIGNALS, STATE, WINDOW_NS, Drifts, DriftWatch
+from detectors.drift_watch import OPEN, RECENT, REFERENCE, SIGNALS, STATE, WINDOW_NS, Drifts, DriftWatch
 from tests import naive_drift_watch
 
 A_YEAR = 1461
@@ -139,13 +139,29 @@ def test_more_drifts_in_one_step_than_there_is_room_for() -> None:
 
 def test_memory_is_bounded_and_what_is_wrong_is_refused() -> None:
     watch = DriftWatch(5_000)
-    assert watch.nbytes <= 5_000 * (STATE.itemsize + 144) <= 5_000 * 500
+    assert watch.nbytes <= 5_000 * (OPEN.itemsize + STATE.itemsize + 144) <= 5_000 * 500
     one, at, x = np.zeros(1, np.int32), np.zeros(1, np.int64), np.zeros(1)
     with pytest.raises(ValueError, match="lengths differ"):
         watch.step(one, at, np.zeros(2), x)
     with pytest.raises(ValueError, match="call grow first"):
         DriftWatch(0).step(one, at, x, x)
     with pytest.raises(ValueError, match="layout 1"):
-        watch.restore((9, b"", b""))
+        watch.restore((9, b"", b"", b""))
     watch.begin(3)
     assert len(watch.step(one, at, x, x).series) == 0
+
+
+def test_a_snapshot_is_of_now_whatever_was_kept_of_the_one_before() -> None:
+    rows = np.zeros(40, np.int32), np.arange(40) * WINDOW_NS, np.arange(40.0), np.full(40, 0.5)
+    watch = DriftWatch(1)
+    for at in range(40):
+        watch.step(*(column[at : at + 1] for column in rows))
+        other = DriftWatch(0)
+        other.restore(watch.snapshot())
+        assert other.snapshot() == watch.snapshot()
+        assert other._states.tobytes() == watch._states.tobytes()
+        assert watch.snapshot()[2] is watch.snapshot()[2]
+    watch.grow(3)
+    assert len(watch.snapshot()[2]) == 3 * STATE.itemsize
+    watch.begin(0)
+    assert not any(watch.snapshot()[2])
