@@ -16,8 +16,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from andon.readings import F64, I32, I64, NS_PER_S, U8
+from detectors import contract
 from detectors.calibration import EXCESS_AT_ONE, EXCESS_LIMIT, learn_tail, tail_score
-from detectors.contract import HOLD, LEARN, NO_PART
+from detectors.contract import NO_PART
 from detectors.ensemble_state import (
     BLOCK,
     BRIEF_NOISE,
@@ -366,11 +367,11 @@ def score_rows(
     for i in _by_slot(slot, slots):
         if abs(value[i]) <= VALUE_MOST:  # false for NaN and infinities too
             s, f = state[slot[i]], shapes[slot[i]]
-            learns = len(learn) == 0 or learn[i] == LEARN
+            learns = len(learn) == 0 or learn[i] == contract.LEARN
             if not learns:
                 kept[:], kept_shapes[:] = s, f
             score[i], part[i], expected[i], spread[i] = _score(s, f, time_ns[i], value[i], z, near)
             if not learns:
-                if learn[i] == HOLD and kept[ROWS] > 0.0:
+                if learn[i] == contract.HOLD and kept[ROWS] > 0.0:
                     kept[TIME] = s[TIME]
                 s[:], f[:] = kept, kept_shapes
